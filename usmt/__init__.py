@@ -1,0 +1,60 @@
+"""usmt: one model for many ultrasound tasks, and which of them should be trained together.
+
+These names are the public API. They are loaded when first used, so that `import usmt` costs
+nothing and commands that only look around never import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from usmt.data.geometry import Frame
+    from usmt.dataset import Dataset, DatasetOptions, Record, RootOptions
+    from usmt.errors import DataError, Defect, UsmtError
+    from usmt.hookspecs import hookimpl
+    from usmt.task_spec import GroupSpec, TaskSpec
+    from usmt.task_type import Features, Size, TaskType, TaskTypeOptions
+
+_HOMES = {
+    "DataError": "usmt.errors",
+    "Dataset": "usmt.dataset",
+    "DatasetOptions": "usmt.dataset",
+    "Defect": "usmt.errors",
+    "Features": "usmt.task_type",
+    "Frame": "usmt.data.geometry",
+    "GroupSpec": "usmt.task_spec",
+    "Record": "usmt.dataset",
+    "RootOptions": "usmt.dataset",
+    "Size": "usmt.task_type",
+    "TaskSpec": "usmt.task_spec",
+    "TaskType": "usmt.task_type",
+    "TaskTypeOptions": "usmt.task_type",
+    "UsmtError": "usmt.errors",
+    "hookimpl": "usmt.hookspecs",
+}
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "DatasetOptions",
+    "Defect",
+    "Features",
+    "Frame",
+    "GroupSpec",
+    "Record",
+    "RootOptions",
+    "Size",
+    "TaskSpec",
+    "TaskType",
+    "TaskTypeOptions",
+    "UsmtError",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'usmt' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,102 @@
+"""The contract of a dataset: what a plugin gives so that usmt can train on its images.
+
+Import this from `usmt`, not from here. This module imports no torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from usmt.task_spec import TaskSpec
+
+Side = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One (image, label, task), not yet read.
+
+    Attributes:
+        task: task id.
+        key: names the record within its task, the same on every machine (a relative path, say).
+        source_id: patient or video; records that share it never meet across a split. Where the
+            source is unknown, the key.
+        place: where a person finds it, e.g. `csv_files/fetal_head.csv:12`.
+        stratum: class label or the like, as text; the split is stratified by it.
+        split: the side that the dataset's own official split gives it, if it has one.
+        payload: whatever `read_image` and `read_label` need; must be picklable.
+        defect: why this record cannot be used, if the dataset knows that already.
+    """
+
+    task: str
+    key: str
+    source_id: str
+    place: str
+    stratum: str = ""
+    split: Side | None = None
+    payload: Any = None
+    defect: str | None = None
+
+
+class DatasetOptions(BaseModel):
+    """Base of a dataset's options; unknown options are errors."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+class RootOptions(DatasetOptions):
+    """Options of a dataset that lives in one folder: `--data NAME=ROOT`."""
+
+    root: Path
+
+
+class Dataset(ABC):
+    """Turns a root folder, or a generator, into records.
+
+    A dataset reads strictly. What it cannot read it reports, as `Record.defect` for a row, as
+    `DataError` for a file; it never substitutes another image, an empty mask or a made-up point.
+    Reading must give the same result each time, in any process.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type[DatasetOptions]] = RootOptions
+    synthetic: ClassVar[bool] = False
+    """True for a dataset that makes images for any task, and needs no data: the default when no
+    `--data` is given. The user is told that the images are not real."""
+
+    def __init__(self, options: DatasetOptions) -> None:
+        """Checks what can be checked at once (the root exists). Raises `DataError`."""
+        self.options = options
+
+    @abstractmethod
+    def records(self, task: TaskSpec) -> list[Record]:
+        """All records of one task, in any order, rows with defects included. Reads no image."""
+
+    def all_records(self, tasks: Sequence[TaskSpec]) -> list[Record]:
+        """Every record that the dataset holds: the split is drawn over all of them, so that it
+        does not depend on which tasks are trained. `tasks` are all known tasks of this dataset.
+
+        Override it where the root holds records of tasks that have no spec.
+        """
+        return [record for task in tasks for record in self.records(task)]
+
+    @abstractmethod
+    def read_image(self, record: Record) -> np.ndarray:
+        """The image, uint8, (H, W) grey or (H, W, 3) RGB. Raises `DataError`."""
+
+    @abstractmethod
+    def read_label(self, record: Record, task: TaskSpec) -> Any:
+        """The label in original pixels, in the form that the task's type documents.
+
+        Segmentation: class ids, uint8 (H, W). Classification: int. Regression: float (P, 2),
+        x then y, the centre of the top left pixel being (0, 0). Detection: float (4,), x_min,
+        y_min, x_max, y_max, edges of pixels, the top left corner of the image being (0, 0).
+        Raises `DataError`.
+        """

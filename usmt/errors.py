@@ -1,0 +1,108 @@
+"""What can go wrong, said for people.
+
+Every error that a user can cause is a `UsmtError`: the command line prints its text on stderr and
+exits with 1, without a traceback. Anything else that escapes is a defect of usmt and exits with 2.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class UsmtError(Exception):
+    """An error with a way out.
+
+    Args:
+        message: what went wrong and where.
+        hint: what to do about it, in one sentence.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class SpecError(UsmtError):
+    """One or more task specs or groups are wrong; the message lists all of them."""
+
+
+class ConfigError(UsmtError):
+    """A setting is unknown or out of range."""
+
+
+class PluginError(UsmtError):
+    """A plugin that the command needs could not be used."""
+
+
+class WeightsError(UsmtError):
+    """Pretrained weights are missing or do not fit the network."""
+
+
+class CheckpointError(UsmtError):
+    """A run folder or checkpoint is missing, damaged, or of another run."""
+
+
+class TrainingError(UsmtError):
+    """Training cannot go on, e.g. the loss stays non-finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One thing that is wrong with one record.
+
+    Attributes:
+        task: task id.
+        place: file and row, e.g. `csv_files/fetal_head.csv:12`.
+        reason: what was found and what was expected.
+        kind: a short stable word to count by, e.g. `label`, `image`, `row`.
+    """
+
+    task: str
+    place: str
+    reason: str
+    kind: str = "row"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+class DataError(UsmtError):
+    """Data that cannot be read as what it claims to be.
+
+    Raised with a plain reason by whoever reads one image or label, and with all `defects` of a
+    dataset by whoever reads the dataset.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, defects: Sequence[Defect] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.defects = tuple(defects)
+
+    @classmethod
+    def of(cls, defects: Sequence[Defect], *, shown: int = 20) -> DataError:
+        """One error for many defects: counts by task, then the first `shown` of them."""
+        counts = Counter(defect.task for defect in defects)
+        by_task = ", ".join(f"{task} {count}" for task, count in sorted(counts.items()))
+        lines = [f"{len(defects)} of the records cannot be used ({by_task}):"]
+        lines += [f"  {defect}" for defect in defects[:shown]]
+        if len(defects) > shown:
+            lines.append(f"  ... and {len(defects) - shown} more")
+        return cls(
+            "\n".join(lines),
+            hint="Correct them, or train without them: --skip-bad",
+            defects=defects,
+        )
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` for the nearest of the known names, or nothing."""
+    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" (did you mean '{matches[0]}'?)" if matches else ""

@@ -1,0 +1,41 @@
+"""The fields that every task and every group has; task types add their own."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Flip = Literal["none", "horizontal", "vertical", "both"]
+
+
+class TaskSpec(BaseModel):
+    """One prediction problem on one kind of image, as written in `tasks/ID.yaml`.
+
+    A task type subclasses this once, adds its own fields, and names the subclass `Spec`.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    id: Identifier
+    title: str = Field(min_length=1)
+    type: Identifier = Field(description="name of the task type")
+    organ: str = Field(min_length=1)
+    dataset: Identifier = Field(description="name of the dataset plugin that holds the images")
+    images: int | None = Field(default=None, ge=1, description="published number of images")
+    flip: Flip = Field(description="which flips keep the label true")
+    citation: str = ""
+
+
+class GroupSpec(BaseModel):
+    """A declarative list of tasks, as written in `groups/ID.yaml`.
+
+    `tasks` lists task ids, or is the word `all`: every task that is known.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+    id: Identifier
+    title: str = Field(min_length=1)
+    tasks: list[Identifier] | Literal["all"] = Field(min_length=1)
