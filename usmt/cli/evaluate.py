@@ -1,0 +1,42 @@
+"""`usmt evaluate`: scores of a run on a side of its split, or on other data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from usmt.cli.session import JsonOption, PluginsDirOption, SpecsOption, open_session
+from usmt.cli.train import parse_data
+from usmt.errors import ConfigError
+
+
+def register(app: typer.Typer) -> None:
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    split: Annotated[
+        str, typer.Option(metavar="val|test", help="Side of the frozen split.")
+    ] = "test",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=ROOT", help="Other data than the run's own; new images are test."
+        ),
+    ] = None,
+    specs: SpecsOption = None,
+    plugins_dir: PluginsDirOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Score a run's best weights, each image at its original resolution."""
+    if split not in ("val", "test"):
+        raise ConfigError(f"--split {split}: not a side to score on", hint="val or test")
+    session = open_session(specs, plugins_dir, json)
+    from usmt.train.finished import evaluate_run
+
+    bindings = parse_data(data or [])
+    summary = evaluate_run(run, split, bindings, session.catalogue, session.plugins, session.output)
+    session.output.data(summary)

@@ -1,0 +1,179 @@
+"""Scores of a network on one side of the split: each image once, at its original resolution."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from torch.utils._pytree import tree_map
+from torchmetrics import Metric
+
+from usmt.data.collection import TaskData
+from usmt.data.loader import Batch, EvaluationSamples, Images, evaluation_batches, read_record
+from usmt.dataset import Record, Side
+from usmt.model.network import Network
+from usmt.output import Output
+
+TRIVIAL_LABELS = 500
+"""Training labels that a trivial predictor is fitted on, a task at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScore:
+    """One metric of one image: a row of scores.csv."""
+
+    task: str
+    key: str
+    source_id: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a predictor reached.
+
+    Attributes:
+        scores: by task and metric, over all its images; NaN where it is not defined.
+        images: number of images by task.
+        selection: mean over tasks of the task types' selection score, in [0, 1].
+        per_image: one entry for each image and metric that has a value for a single image.
+    """
+
+    scores: Mapping[str, Mapping[str, float]]
+    images: Mapping[str, int]
+    selection: float
+    per_image: Sequence[ImageScore]
+
+
+class Tally:
+    """The metrics of some tasks, fed one image at a time."""
+
+    def __init__(self, tasks: Mapping[str, TaskData]) -> None:
+        self.tasks = tasks
+        self.metrics: dict[str, dict[str, Metric]] = {
+            name: task.type.metrics(task.spec) for name, task in tasks.items()
+        }
+        self.images = dict.fromkeys(tasks, 0)
+        self.per_image: list[ImageScore] = []
+
+    def add(self, task: str, record: Record, result: Any, label: Any) -> None:
+        """Scores one result against its label, both in original pixels."""
+        self.images[task] += 1
+        for name, metric in self.metrics[task].items():
+            if getattr(metric, "per_image", False):
+                value = float(metric(result, label))
+                self.per_image.append(ImageScore(task, record.key, record.source_id, name, value))
+            else:
+                metric.update(result, label)
+
+    def gather(self) -> None:
+        """Joins the tallies of all processes, so that each process has the whole."""
+        own = (self.metrics, self.images, self.per_image)
+        first, *others = gather_object([own]) if PartialState().num_processes > 1 else [own]
+        self.metrics, self.images, self.per_image = first
+        for metrics, images, per_image in others:
+            self.per_image = self.per_image + per_image
+            for task, count in images.items():
+                self.images[task] += count
+                for name, metric in metrics[task].items():
+                    if count:
+                        self.metrics[task][name].merge_state(metric)
+
+    def evaluation(self) -> Evaluation:
+        """The scores over all images seen."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an undefined score is reported as NaN
+            scores = {
+                task: {name: float(metric.compute()) for name, metric in metrics.items()}
+                for task, metrics in self.metrics.items()
+                if self.images[task]
+            }
+        chosen = [
+            self.tasks[task].type.selection_score(self.tasks[task].spec, dict(values))
+            for task, values in scores.items()
+        ]
+        selection = math.fsum(chosen) / len(chosen) if chosen else math.nan
+        ordered = sorted(self.per_image, key=lambda s: (s.task, s.key, s.metric))
+        return Evaluation(scores, dict(self.images), selection, ordered)
+
+
+def evaluate(
+    network: Network,
+    tasks: Mapping[str, TaskData],
+    side: Side,
+    images: Images,
+    *,
+    batch_size: int,
+    workers: int,
+    device: torch.device,
+    output: Output,
+) -> Evaluation:
+    """Scores the network on one side of the split; every process scores its share and all get
+    the whole.
+
+    Args:
+        tasks: by task id, in the order of the network's tasks.
+        images: reads and fits the records.
+    """
+    state = PartialState()
+    records = [(name, record) for name, task in tasks.items() for record in task.records[side]]
+    mine = records[state.process_index :: state.num_processes]
+    tally = Tally(tasks)
+    network.eval()
+    with torch.inference_mode(), output.progress(f"scoring {side}", len(mine)) as bar:
+        samples = EvaluationSamples(images, mine)
+        done = 0
+        for batch in evaluation_batches(samples, batch_size, workers):
+            results = predict(network, batch, tasks, device)
+            for sample, result in zip(batch.samples, results, strict=True):
+                tally.add(sample.task, mine[done][1], result, sample.label)
+                done += 1
+                bar.advance()
+    tally.gather()
+    return tally.evaluation()
+
+
+def predict(
+    network: Network, batch: Batch, tasks: Mapping[str, TaskData], device: torch.device
+) -> list[Any]:
+    """One result a row, in original pixels."""
+    outputs = network(network.normalise(batch.images.to(device)), batch.task_index)
+    results: list[Any] = [None] * len(batch.samples)
+    for name, rows in batch.rows.items():
+        task = tasks[name]
+        for place, row in enumerate(rows):
+            prediction = tree_map(lambda tensor, place=place: tensor[place], outputs[name])
+            frame = batch.samples[row].frame
+            results[row] = task.type.decode(task.spec, prediction, frame)
+    return results
+
+
+def evaluate_trivial(tasks: Mapping[str, TaskData], side: Side, output: Output) -> Evaluation:
+    """Scores each task's trivial predictor, fitted on training labels, on one side of the split."""
+    tally = Tally(tasks)
+    total = sum(len(_evenly(t.records["train"])) + len(t.records[side]) for t in tasks.values())
+    with output.progress("scoring the trivial predictors", total) as bar:
+        for name, task in tasks.items():
+            labels = []
+            for record in _evenly(task.records["train"]):
+                image, label = read_record(task, record)
+                labels.append((label, (image.shape[0], image.shape[1])))
+                bar.advance()
+            trivial = task.type.trivial(task.spec, labels)
+            for record in task.records[side]:
+                image, label = read_record(task, record)
+                tally.add(name, record, trivial((image.shape[0], image.shape[1])), label)
+                bar.advance()
+    return tally.evaluation()
+
+
+def _evenly(records: Sequence[Record]) -> Sequence[Record]:
+    step = max(1, math.ceil(len(records) / TRIVIAL_LABELS))
+    return records[::step]

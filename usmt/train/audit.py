@@ -1,0 +1,116 @@
+"""What a run is about to do, said before it does it, and what must be true for it to start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from usmt.data.sampler import MixingSampler
+from usmt.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAudit:
+    """A parameter group: its name, rate, number of tensors and of parameters."""
+
+    group: str
+    learning_rate: float
+    tensors: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAudit:
+    """A task's share in training.
+
+    Attributes:
+        images: training images.
+        drawn: images drawn an epoch.
+        steps: steps an epoch that hold at least one of them.
+        weight: effective weight: the share of the summed loss that an equal loss in every task
+            would give this one, over an epoch.
+    """
+
+    task: str
+    type: str
+    images: int
+    drawn: int
+    steps: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    groups: Sequence[GroupAudit]
+    tasks: Sequence[TaskAudit]
+    frozen: int
+    steps: int
+    epochs_to_see_all: int
+
+
+def audit(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    sampler: MixingSampler,
+    types: Mapping[str, str],
+    task_weights: Mapping[str, float],
+) -> Audit:
+    """Checks that every trainable parameter is in exactly one optimizer group, and counts.
+
+    Args:
+        types: task type by task id.
+        task_weights: lambda_t by task id; 1 where not given.
+
+    Raises:
+        TrainingError: naming parameters that are in no group, or in two.
+    """
+    check_parameters(network, optimizer)
+    groups = [
+        GroupAudit(
+            str(group["name"]),
+            float(group["base_lr"]),
+            len(group["params"]),
+            sum(parameter.numel() for parameter in group["params"]),
+        )
+        for group in optimizer.param_groups
+    ]
+    tasks = _audit_tasks(sampler, types, task_weights)
+    frozen = sum(p.numel() for p in network.parameters() if not p.requires_grad)
+    return Audit(groups, tasks, frozen, sampler.steps, sampler.epochs_to_see_all)
+
+
+def check_parameters(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Raises TrainingError unless the optimizer trains each trainable parameter exactly once."""
+    seen: dict[int, int] = {}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            seen[id(parameter)] = seen.get(id(parameter), 0) + 1
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    missing = [n for n, p in network.named_parameters() if p.requires_grad and id(p) not in seen]
+    twice = [names.get(key, "a parameter of no module") for key, count in seen.items() if count > 1]
+    foreign = sum(key not in names for key in seen)
+    if missing or twice or foreign:
+        raise TrainingError(
+            "the optimizer does not train the network's parameters exactly once each: "
+            f"{len(missing)} in no group ({', '.join(missing[:5])}), "
+            f"{len(twice)} in two ({', '.join(twice[:5])}), {foreign} not of this network",
+            hint="Every module must be reachable from Network.parameter_groups()",
+        )
+
+
+def _audit_tasks(
+    sampler: MixingSampler, types: Mapping[str, str], task_weights: Mapping[str, float]
+) -> list[TaskAudit]:
+    steps = dict.fromkeys(sampler.sizes, 0)
+    for batch in sampler.preview():
+        for task in {draw.task for draw in batch}:
+            steps[task] += 1
+    weighed = {task: steps[task] * task_weights.get(task, 1.0) for task in steps}
+    total = sum(weighed.values()) or 1.0
+    return [
+        TaskAudit(task, types[task], size, sampler.quotas[task], steps[task], weighed[task] / total)
+        for task, size in sampler.sizes.items()
+    ]

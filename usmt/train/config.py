@@ -1,0 +1,198 @@
+"""Every setting of a run: what it is, its range and its default.
+
+A run's settings are a preset, over which a file (`--config`), the named options of the command and
+`--set key=value` are laid, in this order. Only this module and `setup` know the whole; modules of
+the network, samplers and so on take plain values.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from usmt.errors import ConfigError, near
+from usmt.task_spec import Identifier
+from usmt.yaml_file import explain, parse_value, read_yaml, validate
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=0.5)]
+
+
+class Settings(BaseModel):
+    """Base of all groups of settings: frozen, unknown keys are errors."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitSettings(Settings):
+    """Shares of the frozen split; a dataset's own official split comes first."""
+
+    val: Share = Field(0.2, description="share of the training part that validates")
+    test: Share = Field(0.2, description="share of all that is kept for the test")
+    seed: int = Field(0, ge=0, description="seed of the split, apart from the run's seed")
+
+
+class BackboneSettings(Settings):
+    name: str = Field(description="name in timm, of a ViT with blocks[i].mlp")
+    weights: str = Field(description="pretrained, none, or a .safetensors or .pth file")
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    checkpointing: bool = Field(False, description="recompute activations to save memory")
+
+
+class MoESettings(Settings):
+    enabled: Literal["auto", "on", "off"] = Field(
+        "auto", description="auto: on for several tasks, off for one (paper, 2.3)"
+    )
+    experts: int = Field(4, ge=2)
+    blocks: int = Field(6, ge=1, description="how many of the last blocks (paper: 6)")
+    top_k: int | None = Field(None, ge=1, description="experts a token; null: all (paper)")
+    task_width: int = Field(64, ge=1, description="width of the task embedding")
+    balance_weight: float = Field(0.0, ge=0, description="weight of the load-balance loss")
+
+
+class AugmentSettings(Settings):
+    """Ranges of the random changes; the same for every task type. 0 turns one off."""
+
+    degrees: float = Field(10.0, ge=0, le=180, description="rotation, up to")
+    scale: float = Field(0.1, ge=0, lt=1, description="zoom by 1 - s to 1 + s")
+    shift: float = Field(0.05, ge=0, lt=1, description="shift, share of the canvas")
+    flip: float = Field(0.5, ge=0, le=1, description="probability of each flip a task allows")
+    gain: float = Field(0.2, ge=0, lt=1, description="brightness factor 1 - g to 1 + g")
+    gamma: float = Field(0.25, ge=0, lt=1, description="exponent 1 - g to 1 + g")
+    speckle: float = Field(0.1, ge=0, le=1, description="multiplicative noise, standard deviation")
+    shadow: float = Field(0.2, ge=0, le=1, description="probability of an acoustic shadow")
+
+
+class SamplerSettings(Settings):
+    kind: Literal["proportional", "uniform", "temperature"] = "proportional"
+    temperature: float = Field(2.0, ge=1, description="of `temperature`: share ~ size^(1/t)")
+
+
+class LearningRates(Settings):
+    """One rate a parameter group (paper, section 3)."""
+
+    backbone: Positive
+    moe: Positive
+    decoder: Positive
+    head: Positive
+    other: Positive
+
+
+class OptimizerSettings(Settings):
+    learning_rate: LearningRates
+    weight_decay: float = Field(1e-4, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of all steps")
+    clip: Positive | None = Field(None, description="largest norm of the gradient; null: no limit")
+
+
+class RunSettings(Settings):
+    """All settings of one training run."""
+
+    group: Identifier | None = None
+    tasks: list[Identifier] = Field(default=[], description="task ids, besides those of the group")
+    data: dict[Identifier, dict[str, Any]] = Field(
+        default={}, description="dataset name -> its options, e.g. {fmc_uia: {root: DIR}}"
+    )
+    specs: list[Path] = Field(default=[], description="folders with the user's tasks and groups")
+    plugins_dirs: list[Path] = Field(default=[], description="folders with loose plugins")
+    skip_bad: bool = Field(False, description="train without the records that have defects")
+    split: SplitSettings = SplitSettings()  # type: ignore[call-arg]
+    seed: int = Field(0, ge=0)
+
+    image_size: int = Field(ge=32, le=2048, multiple_of=16, description="network input, pixels")
+    backbone: BackboneSettings
+    moe: MoESettings = MoESettings()  # type: ignore[call-arg]
+    task_types: dict[Identifier, dict[str, Any]] = Field(
+        default={}, description="task type -> its options, e.g. {segmentation: {...}}"
+    )
+    task_weights: dict[Identifier, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="lambda_t of the task's loss; 1 where not given (paper)"
+    )
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(16, ge=1, description="images an optimizer step, over all processes")
+    accumulate: int = Field(1, ge=1, description="pieces a batch is cut into, to save memory")
+    sampler: SamplerSettings = SamplerSettings()  # type: ignore[call-arg]
+    augment: AugmentSettings = AugmentSettings()  # type: ignore[call-arg]
+    optimizer: OptimizerSettings
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    workers: int = Field(0, ge=0, description="processes that load images; 0: this one")
+    cache_mb: int = Field(1024, ge=0, description="memory for decoded images, megabytes a process")
+
+    @model_validator(mode="after")
+    def _something_to_train(self) -> RunSettings:
+        if self.group is None and not self.tasks:
+            raise ValueError("no task to train: give --group or --task")
+        return self
+
+
+PRESETS = ("small", "paper")
+
+
+def load_settings(
+    preset: str, config: Path | None, options: dict[str, Any], assignments: list[str]
+) -> RunSettings:
+    """Lays preset, file, named options and `key=value` assignments over each other.
+
+    Args:
+        preset: name of a preset in `usmt/train/presets`.
+        config: a YAML file with any of the settings.
+        options: nested settings that the command's named options give.
+        assignments: `dotted.key=value` with the value in YAML.
+
+    Raises:
+        ConfigError: for every setting that is unknown, of the wrong type or out of range.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"unknown preset '{preset}'{near(preset, PRESETS)}", hint=f"one of {', '.join(PRESETS)}"
+        )
+    preset_file = Path(str(files("usmt.train") / "presets" / f"{preset}.yaml"))
+    values = read_yaml(preset_file).data
+    if config is not None:
+        file = read_yaml(config)
+        _check_file(file, values, options)
+        values = merge(values, file.data)
+    values = merge(values, options)
+    for text in assignments:
+        values = merge(values, _assignment(text))
+    try:
+        return RunSettings.model_validate(values)
+    except ValidationError as error:
+        lines = [f"{key}: {message}" for key, message in explain(error, RunSettings)]
+        raise ConfigError("\n".join(lines), hint="All settings: docs/settings.md") from None
+
+
+def _check_file(file: Any, preset: dict[str, Any], options: dict[str, Any]) -> None:
+    """Reports the file's own mistakes with line numbers, before anything else is laid over it."""
+    complete = merge(merge(preset, options), file.data)
+    complete.setdefault("tasks", [])
+    if complete.get("group") is None and not complete["tasks"]:
+        complete["group"] = "any"  # the group may still come from --set
+    validate(RunSettings, file, values=complete)
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`: mappings are merged key by key, anything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key or any(not part for part in key.split(".")):
+        raise ConfigError(f"--set {text}: not of the form key=value", hint="e.g. --set epochs=20")
+    nested: Any = parse_value(value, where=f"--set {text}")
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)

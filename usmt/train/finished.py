@@ -1,0 +1,102 @@
+"""A run that was trained: its specs, its network, and its scores on any side or data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from usmt.data.loader import Images
+from usmt.dataset import Side
+from usmt.errors import CheckpointError
+from usmt.evaluate.gallery import draw_gallery
+from usmt.evaluate.scoring import evaluate, evaluate_trivial
+from usmt.output import Output
+from usmt.plugins import Plugins
+from usmt.specs import Catalogue
+from usmt.task_spec import TaskSpec
+from usmt.train.checkpoint import load_checkpoint
+from usmt.train.loop import load_weights
+from usmt.train.report import say_data, say_scores
+from usmt.train.run_folder import RunFolder, summarise
+from usmt.train.setup import make_accelerator, make_collection, make_network, make_types
+from usmt.yaml_file import read_yaml, validate
+
+
+def read_summary(folder: RunFolder) -> dict[str, Any]:
+    """scores.json."""
+    try:
+        return dict(json.loads(folder.scores().read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder.scores()}: cannot be read: {error}") from None
+
+
+def read_specs(folder: RunFolder, plugins: Plugins) -> list[TaskSpec]:
+    """The specs that the run was started with, in the order of its tasks."""
+    names = read_yaml(folder.specs / "tasks.yaml").data["tasks"]
+    specs = []
+    for name in names:
+        file = read_yaml(folder.specs / "tasks" / f"{name}.yaml")
+        kind = plugins.task_type(str(file.data["type"]))
+        specs.append(validate(kind.Spec, file))
+    return specs
+
+
+def evaluate_run(
+    path: Path,
+    side: Side,
+    data: Mapping[str, Mapping[str, Any]],
+    catalogue: Catalogue,
+    plugins: Plugins,
+    output: Output,
+) -> dict[str, Any]:
+    """Scores a run's best weights on one side of its frozen split.
+
+    Args:
+        data: other data than the run was trained on, by dataset name; empty for its own. Images
+            of other data that the run's split knows stay on the side that they were on; all new
+            ones count as test.
+
+    Returns what scores-SIDE.json holds, with the run's folder.
+    """
+    folder = RunFolder(path)
+    trained = folder.settings()
+    settings = trained.model_copy(update={"data": dict(data)}) if data else trained
+    specs = read_specs(folder, plugins)
+    checkpoint = load_checkpoint(folder.best)
+    accelerator = make_accelerator(settings)
+    voice = output if accelerator.is_main_process else Output.silent()
+    types = make_types(specs, plugins, settings.task_types)
+    frozen = folder.read_splits(list(trained.data))
+    collection = make_collection(
+        settings, specs, types, catalogue, plugins, voice, frozen, other_data=bool(data)
+    )
+    say_data(collection, voice)
+    tasks = {task.spec.id: task for task in collection.tasks}
+    # The weights replace whatever the backbone started from, which may not be at hand any more.
+    unloaded = settings.backbone.model_copy(update={"weights": "none"})
+    network = make_network(settings.model_copy(update={"backbone": unloaded}), specs, types)
+    load_weights(network, checkpoint, folder.best)
+    network = accelerator.prepare_model(network, evaluation_mode=True)
+    size = (settings.image_size, settings.image_size)
+    images = Images(tasks, size, settings.cache_mb * 2**20)
+    evaluation = evaluate(
+        network,
+        tasks,
+        side,
+        images,
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        device=accelerator.device,
+        output=voice,
+    )
+    summary = summarise(evaluation, evaluate_trivial(tasks, side, voice), tasks, side)
+    summary["synthetic"] = collection.synthetic
+    if accelerator.is_main_process:
+        name = side if not data else f"{side}-{'-'.join(data)}"
+        folder.write_scores(summary, evaluation.per_image, name)
+        gallery = folder.figures / f"gallery-{name}.png"
+        draw_gallery(gallery, network, tasks, side, images, accelerator.device)
+    say_scores(summary, voice)
+    return {**summary, "folder": str(path)}

@@ -1,0 +1,250 @@
+"""The training loop: epochs of steps, validation, the best weights kept, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from usmt.data.augment import Augmentation
+from usmt.data.collection import Collection, TaskData
+from usmt.data.loader import Batch, Images, TrainingSamples, training_batches
+from usmt.data.sampler import Draw, MixingSampler
+from usmt.errors import CheckpointError, TrainingError
+from usmt.evaluate.scoring import Evaluation, evaluate, evaluate_trivial
+from usmt.output import Output
+from usmt.train.checkpoint import Checkpoint, load_checkpoint, recover, save_checkpoint
+from usmt.train.config import RunSettings
+from usmt.train.optimizer import rate_factor, set_rates
+from usmt.train.run_folder import RunFolder, summarise
+from usmt.train.step import Learner, StepReport, train_step
+
+MOST_SKIPPED_STEPS = 5
+"""Steps in a row without an update after which training gives up."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A training run and how far it has come.
+
+    Attributes:
+        epoch: epochs that are complete.
+        step: optimizer steps that are complete.
+        best: highest selection score on validation so far.
+        skipped: steps in a row that were left out.
+    """
+
+    settings: RunSettings
+    folder: RunFolder
+    collection: Collection
+    tasks: Mapping[str, TaskData]
+    images: Images
+    sampler: MixingSampler
+    learner: Learner
+    output: Output
+    epoch: int = 0
+    step: int = 0
+    best: float = -math.inf
+    skipped: int = 0
+    warned: set[str] = field(default_factory=set)
+
+    @property
+    def main(self) -> bool:
+        """True in the one process that writes files."""
+        return bool(self.learner.accelerator.is_main_process)
+
+
+def fit(run: Run) -> None:
+    """Trains from where the run stands to its last epoch."""
+    epochs = run.settings.epochs
+    with run.output.progress("training", run.sampler.steps * epochs) as bar:
+        bar.advance(run.step)
+        while run.epoch < epochs:
+            started = time.monotonic()
+            losses = train_epoch(run, bar)
+            evaluation = validate(run)
+            seconds = time.monotonic() - started
+            run.epoch += 1
+            improved = run.main and evaluation.selection > run.best
+            run.best = max(run.best, evaluation.selection)
+            if run.main:
+                keep(run, evaluation, losses, seconds, improved)
+            bar.update(
+                description=f"epoch {run.epoch}/{epochs}  loss {sum(losses.values()):.3f}  "
+                f"best score {run.best:.3f}"
+            )
+            run.learner.accelerator.wait_for_everyone()
+
+
+def train_epoch(run: Run, bar: Any) -> dict[str, float]:
+    """One epoch of steps; returns the mean loss of each task over all processes."""
+    run.learner.model.train()
+    reports = []
+    plan = run.sampler.next_epoch()
+    samples = TrainingSamples(run.images, Augmentation(**run.settings.augment.model_dump()))
+    shares = [share for batch in plan for share in cut(batch, run)]
+    pieces = training_batches(samples, shares, run.settings.workers)
+    for draws in plan:
+        report = one_step(run, draws, [next(pieces) for _ in range(run.settings.accumulate)])
+        reports.append(report)
+        run.step += 1
+        bar.advance()
+    return mean_losses(run, reports)
+
+
+def one_step(run: Run, draws: Sequence[Draw], pieces: Sequence[Batch]) -> StepReport:
+    """Seeds, sets the rates, steps, and gives up when nothing has been learnt for too long."""
+    process = run.learner.accelerator.process_index
+    # Each step has random numbers of its own, so a resumed run draws what it would have drawn.
+    seed = np.random.SeedSequence([run.settings.seed, run.step, process]).generate_state(1)
+    torch.manual_seed(int(seed[0]))
+    steps = run.sampler.steps * run.settings.epochs
+    chosen = run.settings.optimizer
+    factor = rate_factor(run.step, steps, schedule=chosen.schedule, warmup=chosen.warmup)
+    set_rates(run.learner.optimizer, factor)
+    counts: dict[str, int] = {}
+    for draw in draws:
+        counts[draw.task] = counts.get(draw.task, 0) + 1
+    report = train_step(run.learner, pieces, counts)
+    if report.skipped is None:
+        run.skipped = 0
+        return report
+    run.skipped += 1
+    rows = ", ".join(f"{task} {key}" for task, key in report.bad) or "no single image"
+    run.output.warning(f"step {run.step}: {report.skipped} ({rows}); the step is left out")
+    if run.skipped >= MOST_SKIPPED_STEPS:
+        raise TrainingError(
+            f"{run.skipped} steps in a row were left out: {report.skipped} ({rows})",
+            hint="Lower the learning rates, set optimizer.clip, or use precision fp32; "
+            f"the last good state is in {run.folder.last}",
+        )
+    return report
+
+
+def cut(batch: Sequence[Draw], run: Run) -> list[list[Draw]]:
+    """This process's rows of a batch, in as many pieces as the gradient is accumulated over."""
+    accelerator = run.learner.accelerator
+    mine = list(batch[accelerator.process_index :: accelerator.num_processes])
+    return [mine[piece :: run.settings.accumulate] for piece in range(run.settings.accumulate)]
+
+
+def mean_losses(run: Run, reports: Sequence[StepReport]) -> dict[str, float]:
+    """Mean loss by task over the epoch's images, of all processes."""
+    names = list(run.tasks)
+    sums = torch.zeros(2, len(names), dtype=torch.float64)
+    for report in reports:
+        for task, value in report.sums.items():
+            if report.skipped is None:
+                sums[0, names.index(task)] += value
+                sums[1, names.index(task)] += report.counts[task]
+    accelerator = run.learner.accelerator
+    if accelerator.num_processes > 1:
+        sums = accelerator.reduce(sums.float().to(accelerator.device), "sum").double().cpu()
+    return {n: float(s / c) for n, s, c in zip(names, *sums, strict=True) if c > 0}
+
+
+def validate(run: Run) -> Evaluation:
+    """Scores the network on the validation side, and logs how the MoE routes."""
+    run.learner.network.record_routing(True)
+    evaluation = evaluate(
+        run.learner.network,
+        run.tasks,
+        "val",
+        run.images,
+        batch_size=run.settings.batch_size,
+        workers=run.settings.workers,
+        device=run.learner.accelerator.device,
+        output=Output.silent(),
+    )
+    run.learner.network.record_routing(False)
+    return evaluation
+
+
+def keep(
+    run: Run, evaluation: Evaluation, losses: Mapping[str, float], seconds: float, improved: bool
+) -> None:
+    """Writes what an epoch leaves: best/ if it was the best, its metrics, last/."""
+    weights = run.learner.network.state_dict()
+    if improved:
+        state = {"epoch": run.epoch, "selection": evaluation.selection}
+        save_checkpoint(run.folder.best, Checkpoint(weights, state))
+    routing = run.learner.network.routing_report()
+    run.folder.append_metrics(
+        {
+            "epoch": run.epoch - 1,
+            "step": run.step,
+            "seconds": round(seconds, 3),
+            "learning_rates": {
+                group["name"]: group["lr"] for group in run.learner.optimizer.param_groups
+            },
+            "loss": losses,
+            "selection": evaluation.selection,
+            "scores": evaluation.scores,
+            "routing": routing.as_dict() if routing is not None else None,
+        }
+    )
+    if routing is not None:
+        for name in routing.dead_experts():
+            if name not in run.warned:
+                run.warned.add(name)
+                run.output.warning(f"{name} is hardly used by any task (see figures/routing.png)")
+    state = {
+        "epoch": run.epoch,
+        "step": run.step,
+        "best": run.best,
+        "sampler": run.sampler.state_dict(),
+    }
+    optimizer = run.learner.optimizer.state_dict()
+    save_checkpoint(run.folder.last, Checkpoint(weights, state, optimizer))
+
+
+def go_on(run: Run) -> None:
+    """Puts a run back to where its last/ was written; a run without one starts anew."""
+    recover(run.folder.last)
+    if not run.folder.last.exists():
+        run.folder.keep_metrics(0)
+        return
+    checkpoint = load_checkpoint(run.folder.last)
+    load_weights(run.learner.network, checkpoint, run.folder.last)
+    if checkpoint.optimizer is None:
+        raise CheckpointError(f"{run.folder.last}: the optimizer's state is missing")
+    run.learner.optimizer.load_state_dict(dict(checkpoint.optimizer))
+    try:
+        run.sampler.load_state_dict(checkpoint.state["sampler"])
+        run.epoch, run.step = int(checkpoint.state["epoch"]), int(checkpoint.state["step"])
+        run.best = float(checkpoint.state["best"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{run.folder.last}: does not fit this run: {error}") from None
+    if run.main:
+        run.folder.keep_metrics(run.epoch)
+
+
+def load_weights(network: torch.nn.Module, checkpoint: Checkpoint, place: object) -> None:
+    """Strictly. Raises CheckpointError if names or shapes differ."""
+    try:
+        network.load_state_dict(dict(checkpoint.weights), strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise CheckpointError(
+            f"{place}: the weights are of another network: {first[0].strip()}"
+        ) from None
+
+
+def conclude(run: Run) -> dict[str, Any]:
+    """Scores the best weights on validation, beside the trivial predictors, and writes both."""
+    load_weights(run.learner.network, load_checkpoint(run.folder.best), run.folder.best)
+    evaluation = validate(run)
+    trivial = evaluate_trivial(run.tasks, "val", run.output)
+    summary = summarise(evaluation, trivial, run.tasks, "val")
+    summary["data"] = {
+        name: {"fingerprint": split.fingerprint} for name, split in run.collection.splits.items()
+    }
+    summary["synthetic"] = run.collection.synthetic
+    if run.main:
+        run.folder.write_scores(summary, evaluation.per_image)
+    return summary

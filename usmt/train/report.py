@@ -1,0 +1,95 @@
+"""What a run says to its user: the data, the audit, the scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from usmt.data.collection import Collection
+from usmt.output import Output
+from usmt.train.audit import Audit
+
+SYNTHETIC = (
+    "The images are synthetic: phantoms made by usmt, not ultrasound scans. "
+    "Scores on them say nothing about real images."
+)
+
+
+def say_data(collection: Collection, output: Output) -> None:
+    """Which data are trained on, and what was left out."""
+    if collection.synthetic:
+        output.warning(SYNTHETIC)
+    for name, split in collection.splits.items():
+        output.note(f"{name}: {split.describe()}")
+    if collection.skipped:
+        kinds = Counter(f"{defect.task} {defect.kind}" for defect in collection.skipped)
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        output.warning(f"{len(collection.skipped)} records are left out ({counts})")
+    if collection.other_defects:
+        output.warning(
+            f"{len(collection.other_defects)} records of tasks that are not trained here "
+            f"cannot be read, e.g. {collection.other_defects[0]}"
+        )
+
+
+def say_audit(audit: Audit, collection: Collection, output: Output) -> None:
+    """The start-up audit: parameters by group, images and steps by task, effective weights."""
+    output.table(
+        "Parameters",
+        ("group", "learning rate", "tensors", "parameters"),
+        [
+            *(
+                (g.group, f"{g.learning_rate:g}", g.tensors, f"{g.parameters:,}")
+                for g in audit.groups
+            ),
+            ("frozen", "-", "-", f"{audit.frozen:,}"),
+        ],
+        note="every trainable parameter is in exactly one group",
+    )
+    sizes = {task.spec.id: task.records for task in collection.tasks}
+    output.table(
+        "Tasks",
+        ("task", "type", "train", "val", "test", "drawn an epoch", "steps an epoch", "weight"),
+        [
+            (
+                t.task,
+                t.type,
+                t.images,
+                len(sizes[t.task]["val"]),
+                len(sizes[t.task]["test"]),
+                t.drawn,
+                t.steps,
+                f"{t.weight:.1%}",
+            )
+            for t in audit.tasks
+        ],
+        note=f"{audit.steps} steps an epoch; every training image is seen within "
+        f"{audit.epochs_to_see_all} epoch(s)",
+    )
+
+
+def say_scores(summary: Mapping[str, Any], output: Output) -> None:
+    """The table of scores beside the trivial predictors'."""
+    tasks = summary["tasks"]
+    beaten = sum(entry["beats_trivial"] for entry in tasks.values())
+    output.table(
+        f"Scores on {summary['split']}",
+        ("task", "type", "metric", "score", "trivial", "better", "images"),
+        [
+            (
+                name,
+                entry["type"],
+                entry["metric"],
+                entry["score"],
+                entry["trivial"],
+                "yes" if entry["beats_trivial"] else "no",
+                entry["images"],
+            )
+            for name, entry in tasks.items()
+        ],
+        note=f"{beaten} of {len(tasks)} tasks beat their trivial predictor (the best constant "
+        "answer: majority class, mean landmarks, mean box, best constant mask)",
+    )
+    if summary.get("synthetic"):
+        output.warning(SYNTHETIC)

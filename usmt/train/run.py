@@ -1,0 +1,147 @@
+"""The main job, from settings to a trained and scored run; and going on with one that stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+
+from usmt.errors import ConfigError
+from usmt.evaluate.gallery import draw_gallery
+from usmt.output import Output
+from usmt.plugins import Plugins
+from usmt.specs import Catalogue
+from usmt.task_spec import TaskSpec
+from usmt.train.audit import audit
+from usmt.train.config import RunSettings
+from usmt.train.figures import draw_curves, draw_routing
+from usmt.train.finished import read_specs, read_summary
+from usmt.train.loop import Run, conclude, fit, go_on
+from usmt.train.report import say_audit, say_data, say_scores
+from usmt.train.run_folder import RunFolder
+from usmt.train.setup import (
+    chosen_specs,
+    default_folder,
+    make_accelerator,
+    make_collection,
+    make_types,
+    set_up,
+)
+
+
+def train(
+    settings: RunSettings,
+    out: Path | None,
+    catalogue: Catalogue,
+    plugins: Plugins,
+    output: Output,
+    *,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Trains and scores a new run; with `dry_run`, stops after the audit and writes nothing.
+
+    Returns what scores.json holds, with the run's folder; for a dry run, the audit.
+    """
+    specs = chosen_specs(settings, catalogue)
+    accelerator = make_accelerator(settings)
+    folder = RunFolder(_agreed_folder(settings, out, accelerator))
+    if not dry_run and folder.path.exists() and any(folder.path.iterdir()):
+        raise ConfigError(
+            f"{folder.path}: exists and is not empty",
+            hint=f"Choose another --out, or go on with it: usmt train --resume {folder.path}",
+        )
+    run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output)
+    if dry_run:
+        return {"audit": asdict(_audit(run)), "folder": None}
+    if run.main:
+        folder.begin(settings, specs)
+        folder.write_splits(run.collection.splits)
+        if run.collection.skipped:
+            folder.write_skipped(run.collection.skipped)
+    return _train(run)
+
+
+def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -> dict[str, Any]:
+    """Goes on with a run that was stopped, with its own settings, tasks and split."""
+    folder = RunFolder(path)
+    settings = folder.settings()
+    if folder.finished:
+        output.note(f"{path} is finished")
+        summary = read_summary(folder)
+        say_scores(summary, output)
+        return {**summary, "folder": str(path)}
+    specs = read_specs(folder, plugins)
+    accelerator = make_accelerator(settings)
+    run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output)
+    if run.main:
+        folder.write_splits(run.collection.splits)
+    go_on(run)
+    run.output.note(f"goes on after epoch {run.epoch} of {settings.epochs}")
+    return _train(run)
+
+
+def _prepare(
+    settings: RunSettings,
+    folder: RunFolder,
+    specs: Sequence[TaskSpec],
+    catalogue: Catalogue,
+    plugins: Plugins,
+    accelerator: Accelerator,
+    output: Output,
+) -> Run:
+    voice = output if accelerator.is_main_process else Output.silent()
+    types = make_types(specs, plugins, settings.task_types)
+    frozen = folder.read_splits(list(settings.data))
+    collection = make_collection(settings, specs, types, catalogue, plugins, voice, frozen)
+    say_data(collection, voice)
+    run = set_up(settings, folder, specs, types, collection, accelerator, voice)
+    say_audit(_audit(run), collection, voice)
+    return run
+
+
+def _audit(run: Run) -> Any:
+    types = {name: task.spec.type for name, task in run.tasks.items()}
+    return audit(
+        run.learner.network, run.learner.optimizer, run.sampler, types, run.learner.weights
+    )
+
+
+def _train(run: Run) -> dict[str, Any]:
+    try:
+        fit(run)
+    except KeyboardInterrupt:
+        run.output.note(f"stopped; go on with: usmt train --resume {run.folder.path}")
+        raise
+    summary = conclude(run)
+    if run.main:
+        _draw(run)
+    say_scores(summary, run.output)
+    run.output.text(f"The run is in {run.folder.path}")
+    return {**summary, "folder": str(run.folder.path)}
+
+
+def _draw(run: Run) -> None:
+    primary = {name: task.type.primary for name, task in run.tasks.items()}
+    draw_curves(run.folder.figures / "curves.png", run.folder.read_metrics(), primary)
+    network = run.learner.network
+    device = run.learner.accelerator.device
+    gallery = run.folder.figures / "gallery.png"
+    draw_gallery(gallery, network, run.tasks, "val", run.images, device)
+    routing = network.routing_report()
+    if routing is not None:
+        draw_routing(run.folder.figures / "routing.png", routing.as_dict())
+
+
+def _agreed_folder(settings: RunSettings, out: Path | None, accelerator: Accelerator) -> Path:
+    """The same folder in every process, though their clocks differ."""
+    if out is not None:
+        return out
+    chosen = [default_folder(settings, time.strftime("%Y%m%d-%H%M%S"))]
+    if accelerator.num_processes > 1:
+        broadcast_object_list(chosen)
+    return chosen[0]

@@ -1,0 +1,199 @@
+"""The files of a run, in one place."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from usmt.data.split import Split
+from usmt.errors import CheckpointError, Defect
+from usmt.evaluate.scoring import Evaluation, ImageScore
+from usmt.task_spec import TaskSpec
+from usmt.train.config import RunSettings
+from usmt.yaml_file import read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run's folder: config.yaml, task_specs/, split.csv, metrics.jsonl, scores, best/, last/,
+    figures/."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def specs(self) -> Path:
+        return self.path / "task_specs"
+
+    def scores(self, side: str = "") -> Path:
+        """scores.json of training (validation), or scores-SIDE.json of a later evaluation."""
+        return self.path / (f"scores-{side}.json" if side else "scores.json")
+
+    def split(self, dataset: str, datasets: Sequence[str]) -> Path:
+        """split.csv; one file a dataset where a run has several."""
+        return self.path / ("split.csv" if len(datasets) == 1 else f"split-{dataset}.csv")
+
+    @property
+    def finished(self) -> bool:
+        return self.scores().exists()
+
+    # -- what the run was asked to do
+
+    def begin(self, settings: RunSettings, specs: Sequence[TaskSpec]) -> None:
+        """Writes the resolved settings and the specs of the tasks: enough to repeat the run."""
+        tasks = self.specs / "tasks"
+        tasks.mkdir(parents=True, exist_ok=True)
+        for spec in specs:
+            write_yaml(tasks / f"{spec.id}.yaml", spec.model_dump(mode="json", exclude_none=True))
+        write_yaml(self.specs / "tasks.yaml", {"tasks": [spec.id for spec in specs]})
+        write_yaml(self.config, settings.model_dump(mode="json"))
+
+    def settings(self) -> RunSettings:
+        """The settings that the run was started with. Raises CheckpointError."""
+        if not self.config.is_file():
+            raise CheckpointError(
+                f"{self.path}: not a run, it has no config.yaml",
+                hint="Give the folder that `usmt train` printed.",
+            )
+        try:
+            return RunSettings.model_validate(read_yaml(self.config).data)
+        except ValidationError as error:
+            raise CheckpointError(
+                f"{self.config}: not the settings of a run: {error.errors()[0]['msg']}"
+            ) from None
+
+    def write_splits(self, splits: Mapping[str, Split]) -> None:
+        for name, split in splits.items():
+            split.write(self.split(name, list(splits)))
+
+    def read_splits(self, datasets: Sequence[str]) -> dict[str, Split]:
+        """The frozen splits by dataset; those that were not written yet are left out."""
+        paths = {name: self.split(name, datasets) for name in datasets}
+        return {name: Split.read(path) for name, path in paths.items() if path.exists()}
+
+    def write_skipped(self, defects: Sequence[Defect]) -> None:
+        """skipped.csv: the records that --skip-bad left out."""
+        rows = [(d.task, d.place, d.kind, d.reason) for d in defects]
+        write_csv(self.path / "skipped.csv", ("task", "place", "kind", "reason"), rows)
+
+    # -- what it did
+
+    def append_metrics(self, entry: Mapping[str, Any]) -> None:
+        """One line of metrics.jsonl."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(plain(entry)) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of metrics.jsonl."""
+        if not self.metrics.exists():
+            return []
+        entries = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                break  # the line that was being written when the run was killed
+        return entries
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Drops the lines of epochs that will be run again."""
+        kept = [entry for entry in self.read_metrics() if entry["epoch"] < epochs]
+        write_text(self.metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+    def write_scores(
+        self, summary: Mapping[str, Any], per_image: Sequence[ImageScore], side: str = ""
+    ) -> None:
+        """scores.json and, image by image, scores.csv."""
+        target = self.scores(side)
+        rows = [(s.task, s.key, s.source_id, s.metric, repr(s.value)) for s in per_image]
+        write_csv(target.with_suffix(".csv"), ("task", "key", "source_id", "metric", "value"), rows)
+        write_text(target, json.dumps(plain(summary), indent=1) + "\n")
+
+
+def summarise(
+    evaluation: Evaluation, trivial: Evaluation, tasks: Mapping[str, Any], side: str
+) -> dict[str, Any]:
+    """What scores.json holds."""
+    entries = {}
+    for name, scores in evaluation.scores.items():
+        primary = tasks[name].type.primary
+        better = tasks[name].type.metrics(tasks[name].spec)[primary].higher_is_better
+        score, reference = scores[primary], trivial.scores[name][primary]
+        entries[name] = {
+            "type": tasks[name].spec.type,
+            "metric": primary,
+            "score": score,
+            "trivial": reference,
+            "beats_trivial": score > reference if better else score < reference,
+            "images": evaluation.images[name],
+            "scores": dict(scores),
+            "trivial_scores": dict(trivial.scores[name]),
+        }
+    return {"split": side, "selection": evaluation.selection, "tasks": entries}
+
+
+# -- files that are whole or absent
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file that is never seen half written."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
+    yaml = YAML()
+    yaml.width = 100
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        yaml.dump(dict(data), file)
+    os.replace(fresh, path)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+    os.replace(fresh, path)
+
+
+def plain(value: Any) -> Any:
+    """JSON has no NaN: undefined scores become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    return value
