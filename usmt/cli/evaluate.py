@@ -34,9 +34,13 @@ def evaluate(
     """Score a run's best weights, each image at its original resolution."""
     if split not in ("val", "test"):
         raise ConfigError(f"--split {split}: not a side to score on", hint="val or test")
-    session = open_session(specs, plugins_dir, json)
     from usmt.train.finished import evaluate_run
+    from usmt.train.run_folder import RunFolder
 
+    trained = RunFolder(run).settings()
+    session = open_session(
+        [*trained.specs, *(specs or [])], [*trained.plugins_dirs, *(plugins_dir or [])], json
+    )
     bindings = parse_data(data or [])
     summary = evaluate_run(run, split, bindings, session.catalogue, session.plugins, session.output)
     session.output.data(summary)

@@ -72,20 +72,20 @@ def train(
         "plugins_dirs": [str(path.resolve()) for path in plugins_dir or []] or None,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    if resume is not None:
-        _check_alone(given, config=config, out=out, dry_run=dry_run, set_=set_)
-    session = open_session(specs, plugins_dir, json)
+    from usmt.train import run
     from usmt.train.config import load_settings
-    from usmt.train.run import resume as resume_run
-    from usmt.train.run import train as train_run
 
     if resume is not None:
-        summary = resume_run(resume, session.catalogue, session.plugins, session.output)
+        _check_alone(given, config=config, out=out, dry_run=dry_run, set_=set_)
+        settings = run.RunFolder(resume).settings()
     else:
         settings = load_settings(preset, config, given, set_ or [])
-        summary = train_run(
-            settings, out, session.catalogue, session.plugins, session.output, dry_run=dry_run
-        )
+    session = open_session(settings.specs, settings.plugins_dirs, json)
+    sources = (session.catalogue, session.plugins, session.output)
+    if resume is not None:
+        summary = run.resume(resume, *sources)
+    else:
+        summary = run.train(settings, out, *sources, dry_run=dry_run)
     session.output.data(summary)
 
 

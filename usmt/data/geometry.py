@@ -194,7 +194,9 @@ def _warp(maps: Tensor, matrix: np.ndarray, mode: str, fill: float) -> Tensor:
     grid = _sampling_grid(np.linalg.inv(matrix), size, size)
     # grid_sample pads with zeros only: shift the values so that zero means the fill.
     shifted = (maps - fill)[None]
-    return F.grid_sample(shifted, grid, mode=mode, padding_mode="zeros", align_corners=False)[0] + fill
+    return (
+        F.grid_sample(shifted, grid, mode=mode, padding_mode="zeros", align_corners=False)[0] + fill
+    )
 
 
 def _move_points(

@@ -8,6 +8,7 @@ that every image of a task is seen within `epochs_to_see_all` epochs, whatever t
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class MixingSampler:
         mixed = [draws[i] for i in order]
         self.epoch += 1
         bounds = np.linspace(0, len(mixed), self.steps + 1).round().astype(int)
-        return [mixed[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [mixed[a:b] for a, b in itertools.pairwise(bounds)]
 
     def _next(self, task: str) -> list[Draw]:
         size, first = self.sizes[task], self._drawn[task]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +166,7 @@ def write_text(path: Path, text: str) -> None:
     """Writes a file that is never seen half written."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(text, encoding="utf-8")
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
@@ -176,7 +175,7 @@ def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
     fresh = path.with_name(f".{path.name}.new")
     with fresh.open("w", encoding="utf-8") as file:
         yaml.dump(dict(data), file)
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -185,7 +184,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def plain(value: Any) -> Any:
