@@ -1,0 +1,218 @@
+"""Pretrained weights for a backbone: found, read safely, and made to fit exactly or refused."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import io
+import pickle
+import sys
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from usmt.errors import WeightsError, near
+
+WAY_OUT = (
+    "Set the backbone's weights to a .safetensors or .pth file of this network, "
+    "or to `none` to start from random weights on purpose"
+)
+PICKLES = (".pth", ".pt", ".bin", ".ckpt")
+WRAPPERS = ("state_dict", "model", "teacher")
+PREFIXES = ("module.", "_orig_mod.", "backbone.")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a backbone's weights come from.
+
+    Attributes:
+        source: `none`, a path, or the repository on the Hugging Face hub.
+        sha256: of the file; None for random weights.
+        tensors: how many tensors were loaded.
+        ignored: tensors of the file that were not, all of them of a classification head.
+        licence: of the pretrained weights, as timm states it; None where the source is a file.
+    """
+
+    source: str
+    sha256: str | None = None
+    tensors: int = 0
+    ignored: tuple[str, ...] = ()
+    licence: str | None = None
+
+
+def load_weights(vit: nn.Module, name: str, weights: str) -> Provenance:
+    """Loads all tensors of a timm network, or none of them.
+
+    Args:
+        vit: built by timm for `name`; changed in place.
+        name: timm's name, with or without the tag of its pretrained weights.
+        weights: `pretrained`, `none`, or a path.
+
+    Raises:
+        WeightsError: the weights cannot be had, cannot be read, or are of another network.
+    """
+    if weights == "none":
+        return Provenance("none")
+    if weights == "pretrained":
+        path, source, licence = download(name)
+    else:
+        path, licence = Path(weights).expanduser(), None
+        source = str(path)
+        if not path.is_file():
+            raise WeightsError(
+                f"no weights at '{weights}'{near(weights, ['pretrained', 'none'])}", hint=WAY_OUT
+            )
+    tensors = _converted(read_tensors(path), vit, name, path)
+    ignored = _check_fit(tensors, vit.state_dict(), name, path)
+    fitting = {key: tensor for key, tensor in tensors.items() if key not in ignored}
+    vit.load_state_dict(fitting, strict=True)
+    return Provenance(source, _sha256(path), len(fitting), ignored, licence)
+
+
+def download(name: str) -> tuple[Path, str, str | None]:
+    """The file, repository and licence of the weights that timm publishes under a name; from the
+    local cache of the Hugging Face hub where they are there. Raises WeightsError."""
+    from huggingface_hub import hf_hub_download  # heavy, and only needed here
+
+    entry = timm.get_pretrained_cfg(name)
+    if entry is None or not entry.hf_hub_id:
+        raise WeightsError(f"timm publishes no pretrained weights for {name}", hint=WAY_OUT)
+    repository, filename = entry.hf_hub_id, entry.hf_hub_filename or "model.safetensors"
+    try:
+        path = hf_hub_download(repository, filename)
+    except Exception as error:  # the hub's client, its transport and the disk raise their own kinds
+        raise WeightsError(
+            f"the pretrained weights of {name} could not be had from the Hugging Face hub "
+            f"({repository}/{filename}): {_first_line(error)}",
+            hint=f"Download that file where there is a network. {WAY_OUT}",
+        ) from error
+    return Path(path), f"https://huggingface.co/{repository}", entry.license
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name, on the CPU, without wrappers and their prefixes.
+
+    Pickles are read with `weights_only`: nothing in them is executed. Raises WeightsError.
+    """
+    try:
+        content = _read(path)
+    except (
+        *(SafetensorError, pickle.UnpicklingError, zipfile.BadZipFile, OSError, EOFError),
+        *(RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    ) as error:
+        reason = _first_line(error)
+        if "Weights only load failed" in str(error):
+            reason = "not a plain file of tensors: it holds other objects or is damaged"
+        raise WeightsError(f"{path}: cannot be read as weights: {reason}", hint=WAY_OUT) from error
+    while wrapper := next((w for w in WRAPPERS if isinstance(content.get(w), Mapping)), None):
+        content = content[wrapper]
+    others = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if others or not content:
+        raise WeightsError(
+            f"{path}: not the weights of a network: {_listed(others)} are not tensors"
+            if others
+            else f"{path}: holds no tensors",
+            hint=WAY_OUT,
+        )
+    return {_without_prefix(str(key)): tensor for key, tensor in content.items()}
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    if path.suffix not in PICKLES:
+        raise ValueError(f"'{path.suffix}' is none of .safetensors, {', '.join(PICKLES)}")
+    # timm's own training checkpoints hold their arguments, a class without behaviour.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"it holds a {type(content).__name__}, not tensors by name")
+    return content
+
+
+def _without_prefix(key: str) -> str:
+    while prefix := next((p for p in PREFIXES if key.startswith(p)), None):
+        key = key.removeprefix(prefix)
+    return key
+
+
+def _converted(
+    tensors: dict[str, Tensor], vit: nn.Module, name: str, path: Path
+) -> dict[str, Tensor]:
+    """With timm's names and sizes: its filter knows the original checkpoints (Meta's DINOv3, say)
+    and resamples position and patch embeddings to another input size."""
+    convert = getattr(
+        sys.modules[timm.models.model_entrypoint(name).__module__], "checkpoint_filter_fn", None
+    )
+    if convert is None:
+        return tensors
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the filter prints what it passes over
+            converted: dict[str, Tensor] = convert(tensors, vit)
+            return converted
+    except (LookupError, ValueError, TypeError, AttributeError, AssertionError, RuntimeError) as e:
+        raise WeightsError(
+            f"{path}: not weights of {name}: timm cannot convert them: {_first_line(e)}",
+            hint=WAY_OUT,
+        ) from e
+
+
+def _check_fit(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor], name: str, path: Path
+) -> tuple[str, ...]:
+    """Names that may be left out. Raises WeightsError unless all others fit."""
+    extra = tensors.keys() - wanted.keys()
+    heads = {key for key in extra if _of_head(key)}
+    misfits = [
+        f"{key} {tuple(tensors[key].shape)} for {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in tensors and tensors[key].shape != wanted[key].shape
+    ]
+    broken = [
+        key for key in wanted if key in tensors and not bool(torch.isfinite(tensors[key]).all())
+    ]
+    problems = {
+        "missing": [key for key in wanted if key not in tensors],
+        "of another shape": misfits,
+        "unknown": sorted(extra - heads),
+        "with values that are not finite": broken,
+    }
+    if any(problems.values()):
+        counts = "\n".join(
+            f"  {len(keys)} {what}: {_listed(keys)}" for what, keys in problems.items() if keys
+        )
+        raise WeightsError(
+            f"{path}: not weights of {name} (it has {len(wanted)} tensors)\n{counts}", hint=WAY_OUT
+        )
+    return tuple(sorted(heads))
+
+
+def _of_head(key: str) -> bool:
+    """True for the classifier and for the projection heads of pretraining (`dino_head.`...)."""
+    part = key.split(".")[0]
+    return part.startswith("head") or part.endswith("head") or part in ("fc", "classifier")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listed(names: Iterable[str], shown: int = 4) -> str:
+    names = list(names)
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
