@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from usmt.dataset import Dataset, DatasetOptions, Record, RootOptions
     from usmt.errors import DataError, Defect, UsmtError
     from usmt.hookspecs import hookimpl
+    from usmt.plugins import Plugins, load_plugins
+    from usmt.specs import Catalogue, load_catalogue
     from usmt.task_spec import GroupSpec, TaskSpec
     from usmt.task_type import Features, Size, TaskType, TaskTypeOptions
 
 _HOMES = {
+    "Catalogue": "usmt.specs",
     "DataError": "usmt.errors",
     "Dataset": "usmt.dataset",
     "DatasetOptions": "usmt.dataset",
@@ -25,6 +28,7 @@ _HOMES = {
     "Features": "usmt.task_type",
     "Frame": "usmt.data.geometry",
     "GroupSpec": "usmt.task_spec",
+    "Plugins": "usmt.plugins",
     "Record": "usmt.dataset",
     "RootOptions": "usmt.dataset",
     "Size": "usmt.task_type",
@@ -33,9 +37,12 @@ _HOMES = {
     "TaskTypeOptions": "usmt.task_type",
     "UsmtError": "usmt.errors",
     "hookimpl": "usmt.hookspecs",
+    "load_catalogue": "usmt.specs",
+    "load_plugins": "usmt.plugins",
 }
 
 __all__ = [
+    "Catalogue",
     "DataError",
     "Dataset",
     "DatasetOptions",
@@ -43,6 +50,7 @@ __all__ = [
     "Features",
     "Frame",
     "GroupSpec",
+    "Plugins",
     "Record",
     "RootOptions",
     "Size",
@@ -51,6 +59,8 @@ __all__ = [
     "TaskTypeOptions",
     "UsmtError",
     "hookimpl",
+    "load_catalogue",
+    "load_plugins",
 ]
 
 

@@ -1,0 +1,320 @@
+"""Where everything that usmt says goes: tables or JSON on stdout, the rest on stderr.
+
+An `Output` is made once by the command line and passed down. On a terminal it draws tables and
+bars in colour (`NO_COLOR` is honoured); piped, it writes plain aligned text and cuts nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from usmt.errors import UsmtError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+class Bar(Protocol):
+    """What `Output.progress` yields."""
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more steps are done."""
+
+    def update(self, *, description: str) -> None:
+        """What is being done now."""
+
+
+class Output:
+    """One sink for a command.
+
+    Args:
+        json: `data` is written as JSON on stdout and nothing else is; tables and text are left out.
+        stdout, stderr: where to write; by default the process's own.
+    """
+
+    def __init__(
+        self, *, json: bool = False, stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
+        self.json = json
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+        self._progress: Progress | None = None
+
+    @classmethod
+    def silent(cls) -> Output:
+        """An output that says nothing, for all but the main process of a distributed run."""
+        return cls(stdout=_Nowhere(), stderr=_Nowhere())
+
+    # -- data, on stdout
+
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        note: str | None = None,
+    ) -> None:
+        """A table for people; `note` is said below it, on stderr."""
+        if self.json:
+            return
+        cells = [[shown(value) for value in row] for row in rows]
+        right = [_numeric([row[i] for row in rows]) for i in range(len(columns))]
+        if self._stdout.isatty():
+            self._draw_table(title, columns, cells, right)
+        else:
+            self._stdout.write(_plain_table(title, columns, cells, right))
+        if note:
+            self.note(note)
+
+    def data(self, obj: object) -> None:
+        """The whole answer of a command as one JSON document, in JSON mode only.
+
+        NaN and infinities, which JSON does not have, become null.
+        """
+        if self.json:
+            text = json.dumps(_jsonable(obj), indent=2, ensure_ascii=False, allow_nan=False)
+            self._stdout.write(text + "\n")
+
+    def text(self, text: str) -> None:
+        """A line of the answer, for people."""
+        if self.json:
+            return
+        if self._progress is not None and self._stdout.isatty():
+            self._say(self._progress.console, text)
+        else:
+            self._stdout.write(text + "\n")
+
+    # -- the rest, on stderr
+
+    def note(self, text: str) -> None:
+        self._remark(text, "dim")
+
+    def warning(self, text: str) -> None:
+        self._remark(f"warning: {text}", "yellow")
+
+    def error(self, error: UsmtError) -> None:
+        self._remark(f"error: {error}", "red")
+
+    @contextmanager
+    def progress(self, description: str, total: int | None) -> Iterator[Bar]:
+        """A bar with rate and time left on a terminal; else a line now and then.
+
+        Bars may be nested. In JSON mode only a terminal shows them.
+        """
+        if self._stderr.isatty():
+            inner = self._progress is not None
+            with self._rich_progress() as progress:
+                task = progress.add_task(description, total=total)
+                try:
+                    yield _RichBar(progress, task)
+                finally:
+                    (progress.remove_task if inner else progress.stop_task)(task)
+        else:
+            bar = _PlainBar(description, total, _Nowhere() if self.json else self._stderr)
+            try:
+                yield bar
+            finally:
+                bar.end()
+
+    # -- terminals
+
+    def _remark(self, text: str, style: str) -> None:
+        self._stdout.flush()
+        if self._stderr.isatty():
+            console = self._progress.console if self._progress else _console(self._stderr)
+            self._say(console, text, style)
+        else:
+            self._stderr.write(text + "\n")
+            self._stderr.flush()
+
+    @staticmethod
+    def _say(console: Console, text: str, style: str = "") -> None:
+        from rich.text import Text
+
+        console.print(Text(text, style), soft_wrap=True)
+
+    def _draw_table(
+        self, title: str, columns: Sequence[str], cells: list[list[str]], right: list[bool]
+    ) -> None:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=Text(title, "bold") if title else None, box=box.ROUNDED)
+        table.title_justify = "left"
+        for i, (column, to_right) in enumerate(zip(columns, right, strict=True)):
+            table.add_column(
+                Text(column),
+                justify="right" if to_right else "left",
+                no_wrap=to_right,
+                overflow="fold",
+                style="cyan" if i == 0 else None,
+            )
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        (self._progress.console if self._progress else _console(self._stdout)).print(table)
+
+    @contextmanager
+    def _rich_progress(self) -> Iterator[Progress]:
+        """The one live display: an inner bar joins the outer one's."""
+        if self._progress is not None:
+            yield self._progress
+            return
+        with _live_progress(_console(self._stderr), self._stdout.isatty()) as progress:
+            self._progress = progress
+            try:
+                yield progress
+            finally:
+                self._progress = None
+
+
+class _Nowhere(io.TextIOBase, TextIO):
+    """Swallows what is written."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class _RichBar:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, n: int = 1) -> None:
+        self._progress.advance(self._task, n)
+
+    def update(self, *, description: str) -> None:
+        self._progress.update(self._task, description=description)
+
+
+class _PlainBar:
+    """Says where it is at the start, every `PLAIN_INTERVAL` seconds, and at the end."""
+
+    def __init__(self, description: str, total: int | None, stream: TextIO) -> None:
+        self._description, self._total, self._stream = description, total, stream
+        self._done = 0
+        self._started = self._said = monotonic()
+        self._line(f"0 of {total}" if total is not None else "started")
+
+    def advance(self, n: int = 1) -> None:
+        self._done += n
+        now = monotonic()
+        if now - self._said < PLAIN_INTERVAL:
+            return
+        self._said = now
+        rate = self._done / (now - self._started)
+        if self._total is None:
+            self._line(f"{self._done}, {rate:.1f}/s")
+        else:
+            left = (self._total - self._done) / rate if rate else 0
+            self._line(f"{self._done} of {self._total}, {rate:.1f}/s, {_duration(left)} left")
+
+    def update(self, *, description: str) -> None:
+        self._description = description
+
+    def end(self) -> None:
+        of = f" of {self._total}" if self._total is not None else ""
+        self._line(f"{self._done}{of} in {_duration(monotonic() - self._started)}")
+
+    def _line(self, text: str) -> None:
+        self._stream.write(f"{self._description}: {text}\n")
+        self._stream.flush()
+
+
+def shown(value: object) -> str:
+    """A value as people read it: None as `-`, lists joined, floats to four digits."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}" if 1000 <= abs(value) < math.inf else f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "-"
+    if isinstance(value, list | tuple | AbstractSet):
+        return ", ".join(shown(item) for item in value) or "-"
+    return str(value)
+
+
+def _numeric(values: Sequence[object]) -> bool:
+    return any(isinstance(value, int | float) for value in values) and all(
+        value is None or isinstance(value, int | float) for value in values
+    )
+
+
+def _plain_table(
+    title: str, columns: Sequence[str], cells: list[list[str]], right: list[bool]
+) -> str:
+    lines = [list(columns), *([cell.replace("\n", "; ") for cell in row] for row in cells)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    text = f"{title}\n" if title else ""
+    for line in lines:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        )
+        text += "  ".join(padded).rstrip() + "\n"
+    return text
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, AbstractSet):
+        return sorted(_jsonable(item) for item in value)
+    if hasattr(value, "item") and hasattr(value, "dtype"):  # a numpy scalar
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    return str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console
+
+    return Console(file=stream)
+
+
+def _live_progress(console: Console, redirect_stdout: bool) -> Progress:
+    """A progress display on stderr. What others print on a terminal's stdout meanwhile is put
+    above the bar; a pipe on stdout is left alone."""
+    from rich import progress as rich
+
+    class Rate(rich.ProgressColumn):
+        def render(self, task: rich.Task) -> str:
+            speed = task.finished_speed or task.speed
+            return f"{speed:.1f}/s" if speed else ""
+
+    return rich.Progress(
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        Rate(),
+        rich.TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        redirect_stdout=redirect_stdout,
+    )
