@@ -1,0 +1,129 @@
+"""docs/plugins.md: its files, written out as they stand, are a plugin that works."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from usmt import Dataset, Frame, Plugins, TaskType, hookspecs, load_plugins
+from usmt.errors import DataError
+
+PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
+BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("my_plugins")
+    for name, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def plugins(folder: Path) -> Iterator[Plugins]:
+    path = list(sys.path)
+    yield load_plugins([folder])
+    sys.path[:] = path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "clinic"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rows = ["image,patient,value"]
+    for index, value in enumerate((30, 55, 70)):
+        pixels = np.full((24, 32), 40 * index, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+        rows.append(f"{index}.png,p{index},{value}")
+    (tmp_path / "values.csv").write_text("\n".join([*rows, "3.png,p3,high"]) + "\n")
+    return tmp_path
+
+
+def test_the_plugin_is_sound(plugins: Plugins) -> None:
+    [info] = [info for info in plugins.loaded if info.name == "clinic"]
+    assert info.error is None
+    assert info.task_types == ["measurement"] and info.datasets == ["clinic"]
+    assert [path.name for path in info.spec_dirs] == ["specs"]
+
+
+def test_every_hook_and_every_method_of_a_contract_is_shown() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for hook in (name for name in vars(hookspecs) if name.startswith("usmt_")):
+        assert f"def {hook}(" in text and f"`{hook}(" in text
+    for contract in (TaskType, Dataset):
+        methods = [name for name, _ in inspect.getmembers(contract, inspect.isfunction)]
+        for method in (name for name in methods if not name.startswith("_")):
+            shown = (
+                f"def {method}(self" if method in contract.__abstractmethods__ else f"`{method}("
+            )
+            assert shown in text, method
+
+
+def test_the_dataset_reads_strictly(plugins: Plugins, data: Path) -> None:
+    Clinic = plugins.dataset("clinic")
+    spec = _spec(plugins)
+    dataset = Clinic(Clinic.Options(root=data))
+    *good, bad = dataset.records(spec)
+    assert [(r.key, r.source_id, r.place, r.defect) for r in good] == [
+        (f"{i}.png", f"p{i}", f"values.csv:{i + 2}", None) for i in range(3)
+    ]
+    assert "'high'" in str(bad.defect)
+    assert [dataset.read_label(record, spec) for record in good] == [30, 55, 70]
+    assert dataset.read_image(good[1]).shape == (24, 32)
+    with pytest.raises(DataError):
+        dataset.read_image(bad)
+    with pytest.raises(DataError, match=r"values\.csv: not found"):
+        Clinic(Clinic.Options(root=data / "nowhere"))
+
+
+def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
+    import torch
+
+    Measurement = plugins.task_type("measurement")
+    spec, kind, size = _spec(plugins), Measurement(Measurement.Options()), (24, 32)
+    assert kind.problems(spec, 55.0, size) == []
+    assert "outside 0.0 to 100.0" in kind.problems(spec, 130.0, size)[0]
+    target = kind.target(spec, kind.wrap(spec, 55.0, size), (16, 16))
+    assert target["value"].item() == pytest.approx(0.55)
+    prediction = kind.head(spec, 8)(torch.randn(3, 8, 4, 4))
+    stacked = {"value": target["value"].expand(3)}
+    assert prediction.shape == kind.loss(spec, prediction, stacked).shape == (3,)
+    frame = Frame.fit(size, (16, 16))
+    assert kind.decode(spec, torch.tensor(0.4), frame) == pytest.approx(40)
+    assert kind.decode(spec, torch.tensor(1.4), frame) == 100
+    metric = kind.metrics(spec)["MAE"]
+    metric.update(40.0, 50.0)
+    metric = pickle.loads(pickle.dumps(metric))
+    metric.update(70.0, 50.0)
+    assert float(metric.compute()) == pytest.approx(15)
+    assert kind.selection_score(spec, {"MAE": 15.0}) == pytest.approx(0.85)
+    assert kind.selection_score(spec, {"MAE": float("nan")}) == 0
+    assert kind.trivial(spec, [(30.0, size), (70.0, size), (55.0, size)])(size) == 55
+    image = np.zeros((24, 64, 3), np.uint8)
+    assert kind.draw_label(spec, image, 55.0).any() and kind.draw_result(spec, image, 40.0).any()
+    assert not image.any()
+
+
+def _spec(plugins: Plugins):
+    return plugins.task_type("measurement").Spec(
+        id="ejection_fraction",
+        title="Ejection fraction",
+        type="measurement",
+        organ="heart",
+        dataset="clinic",
+        flip="horizontal",
+        low=0,
+        high=100,
+        unit="%",
+    )
