@@ -234,7 +234,7 @@ class _PlainBar:
 
 
 def shown(value: object) -> str:
-    """A value as people read it: None as `-`, lists joined, floats to four digits."""
+    """A value as people read it: nothing as `-`, lists joined, floats to four digits."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -245,7 +245,7 @@ def shown(value: object) -> str:
         return ", ".join(f"{key} {shown(item)}" for key, item in value.items()) or "-"
     if isinstance(value, list | tuple | AbstractSet):
         return ", ".join(shown(item) for item in value) or "-"
-    return str(value)
+    return str(value) or "-"
 
 
 def _numeric(values: Sequence[object]) -> bool:

@@ -1,0 +1,5 @@
+"""`python -m usmt`."""
+
+from usmt.cli.main import run
+
+run()
