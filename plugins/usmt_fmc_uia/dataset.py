@@ -1,0 +1,100 @@
+"""The dataset `fmc_uia`: the challenge's folder, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from usmt import DataError, Dataset, DatasetOptions, Record, RootOptions, TaskSpec
+from usmt_fmc_uia.cells import KINDS, nearest
+from usmt_fmc_uia.records import Content, Root, records_of
+from usmt_fmc_uia.tables import Table, read_table
+
+
+class FmcUia(Dataset):
+    """The files of the FMC_UIA challenge, or others laid out in the same way.
+
+    `root/csv_files/*.csv` holds one row for each image of a task; its paths are relative to
+    `csv_files/`. The columns are described in docs/fmc_uia.md.
+    """
+
+    name: ClassVar[str] = "fmc_uia"
+    Options: ClassVar[type[DatasetOptions]] = RootOptions
+    options: RootOptions
+
+    def __init__(self, options: RootOptions) -> None:
+        super().__init__(options)
+        root = options.root
+        folder = root / "csv_files"
+        hint = "expected the challenge's layout: ROOT/csv_files/*.csv, one row an image"
+        if not root.is_dir():
+            raise DataError(f"fmc_uia: there is no folder '{root}'", hint=hint)
+        if not folder.is_dir():
+            raise DataError(f"fmc_uia: '{root}' has no folder csv_files", hint=hint)
+        if not any(folder.glob("*.csv")):
+            raise DataError(f"fmc_uia: '{folder}' has no CSV file", hint=hint)
+        self._root = Root(root)
+
+    def records(self, task: TaskSpec) -> list[Record]:
+        """The rows of one task, checked against its spec, and one record with a defect for each
+        file that may hold rows of it and cannot be read.
+
+        Raises `DataError` if no row names the task, or there are no columns for its type.
+        """
+        if task.type not in KINDS:
+            raise DataError(
+                f"task '{task.id}': fmc_uia has no columns for labels of type '{task.type}'",
+                hint=f"it serves {', '.join(KINDS)}",
+            )
+        if task.id not in self._task_ids:
+            raise self._no_such_task(task.id)
+        return records_of(self._tables, self._root, task.id, task)
+
+    def all_records(self, tasks: Sequence[TaskSpec]) -> list[Record]:
+        """Every row, also of tasks without a spec; those with one are checked against it."""
+        specs = {task.id: task for task in tasks if task.type in KINDS}
+        return [
+            record
+            for task_id in self._task_ids
+            for record in records_of(self._tables, self._root, task_id, specs.get(task_id))
+        ]
+
+    def read_image(self, record: Record) -> np.ndarray:
+        """Also of a record with a defect, if its image can be read."""
+        from usmt_fmc_uia.pixels import read_image
+
+        content: Content = record.payload
+        if content.image is None:
+            raise DataError(f"no image: {record.defect}")
+        return read_image(content.image)
+
+    def read_label(self, record: Record, task: TaskSpec) -> Any:
+        from usmt_fmc_uia.pixels import read_mask
+
+        content: Content = record.payload
+        if record.defect is not None or content.kind != task.type:
+            raise DataError(f"no label of type '{task.type}': {record.defect or content.kind}")
+        if content.mask is not None:
+            return read_mask(content.mask, len(getattr(task, "classes", ())))
+        if isinstance(content.label, int):
+            return content.label
+        return np.array(content.label, np.float64)
+
+    @cached_property
+    def _tables(self) -> list[Table]:
+        return [read_table(path) for path in sorted(self._root.csv_files.glob("*.csv"))]
+
+    @cached_property
+    def _task_ids(self) -> list[str]:
+        return sorted({task for table in self._tables for task in table.tasks})
+
+    def _no_such_task(self, task_id: str) -> DataError:
+        lines = [f"fmc_uia: no row of '{self.options.root}' has the task_id '{task_id}'"]
+        lines[0] += nearest(task_id, self._task_ids)
+        lines += [f"  {table.damage}" for table in self._tables if table.damage]
+        return DataError(
+            "\n".join(lines), hint=f"its task_ids: {', '.join(self._task_ids) or 'none'}"
+        )

@@ -1,0 +1,193 @@
+"""From rows to records: everything that is wrong with a row is said in its record's defect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal, ParamSpec, TypeVar
+
+from usmt import Record, TaskSpec
+from usmt_fmc_uia.cells import KINDS, CellError, Label, columns_of, integer, nearest, parse_label
+from usmt_fmc_uia.tables import Row, Table, missing_columns
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_CLASSES = 256
+"""As many as an 8-bit mask can tell apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a row holds; None is what it does not have, or what could not be read of it."""
+
+    image: Path | None = None
+    kind: str | None = None
+    mask: Path | None = None
+    label: Label | None = None
+
+
+class Root:
+    """The dataset's folder; finds the files that cells name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.csv_files = folder / "csv_files"
+        self._top = folder.resolve()
+        # A folder is resolved once, not once for each of its images.
+        self._folder = lru_cache(maxsize=4096)(Path.resolve)
+
+    def file(self, column: str, cell: str) -> Path:
+        """The file that a cell names, relative to `csv_files/`. Raises `CellError`."""
+        if not cell.strip():
+            raise CellError(f"{column} is empty")
+        if PurePosixPath(cell).is_absolute() or PureWindowsPath(cell).anchor:
+            raise CellError(f"{column} '{cell}' is absolute, expected relative to csv_files/")
+        try:
+            path = self.csv_files / cell
+            if path.name == ".." or path.is_symlink():
+                path = path.resolve()
+            else:
+                path = self._folder(path.parent) / path.name
+            inside, there = path.is_relative_to(self._top), path.is_file()
+        except (OSError, ValueError, RuntimeError):
+            raise CellError(f"{column} '{cell[:80]}' is not a path") from None
+        if not inside:
+            raise CellError(f"{column} '{cell}' leaves the dataset's folder")
+        if not there:
+            raise CellError(f"{column} '{cell}': no such file")
+        return path
+
+
+def records_of(
+    tables: Sequence[Table], root: Root, task_id: str, spec: TaskSpec | None
+) -> list[Record]:
+    """All records of one task. A row that names no task belongs to every task of its file, a file
+    that names none to every task: what cannot be told apart must not be lost."""
+    records: list[Record] = []
+    first_place: dict[str, str] = {}
+    for table in tables:
+        if table.tasks and task_id not in table.tasks:
+            continue
+        if table.damage is not None:
+            records.append(_defective(task_id, table.damage.place, table.damage.reason))
+        if table.usable:
+            rows = [row for row in table.rows if row.task in ("", task_id)]
+            complete = _with_columns(table, rows, records, task_id)
+            records += [_record(root, task_id, spec, row, first_place) for row in complete]
+    return records
+
+
+def _with_columns(table: Table, rows: list[Row], records: list[Record], task_id: str) -> list[Row]:
+    """The rows whose label's columns are there. For the others one record with a defect is added,
+    at the header."""
+    lacking: Counter[str] = Counter()
+    complete = []
+    for row in rows:
+        lack = _lacking_columns(table, row)
+        if lack is None:
+            complete.append(row)
+        else:
+            lacking[lack] += 1
+    for lack, count in lacking.items():
+        reason = f"{lack}, which {count} rows of task '{task_id}' need"
+        records.append(_defective(task_id, table.header, reason))
+    return complete
+
+
+def _lacking_columns(table: Table, row: Row) -> str | None:
+    if row.defect is not None:
+        return None
+    try:
+        needed = columns_of(_kind(row, None), _count(row, None))
+    except CellError:
+        return None  # said of the row itself
+    return missing_columns(needed, table.columns)
+
+
+def _record(
+    root: Root, task_id: str, spec: TaskSpec | None, row: Row, first_place: dict[str, str]
+) -> Record:
+    """`first_place`, where each image of the task was named first, is added to."""
+    if row.defect is not None:
+        return _defective(task_id, row.place, row.defect)
+    if not row.task:
+        return _defective(task_id, row.place, "task_id is empty")
+    cells, reasons = row.cells, _Reasons()
+    key = cells["image_path"]
+    if key and (first := first_place.setdefault(key, row.place)) != row.place:
+        reasons.found.append(f"image_path '{key}' is already in {first}")
+    image = reasons.of(root.file, "image_path", key)
+    kind = reasons.of(_kind, row, spec)
+    count = reasons.of(_count, row, spec)
+    side = reasons.of(_side, cells.get("split", ""))
+    mask, label = None, None
+    if kind == "segmentation" and count is not None:
+        mask = reasons.of(root.file, "mask_path", cells["mask_path"])
+    elif kind is not None and count is not None:
+        label = reasons.of(parse_label, kind, count, cells)
+    return Record(
+        task=task_id,
+        key=key or row.place,
+        source_id=cells.get("source_id") or key or row.place,
+        place=row.place,
+        stratum=str(label) if isinstance(label, int) else "",
+        split=side,
+        payload=Content(image, kind, mask, label),
+        defect="; ".join(reasons.found) or None,
+    )
+
+
+def _defective(task_id: str, place: str, reason: str) -> Record:
+    return Record(task_id, place, place, place, payload=Content(), defect=reason)
+
+
+class _Reasons:
+    """Collects what is wrong, so that one bad cell does not hide the next."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def of(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        try:
+            return read(*args, **kwargs)
+        except CellError as error:
+            self.found.append(str(error))
+            return None
+
+
+# -- cells that every row has
+
+
+def _kind(row: Row, spec: TaskSpec | None) -> str:
+    cell = row.cells["task_name"]
+    kind = cell.lower()
+    if kind not in KINDS:
+        found = f"'{cell}'" if cell else "empty"
+        raise CellError(f"task_name is {found}, expected {', '.join(KINDS)}{nearest(kind, KINDS)}")
+    if spec is not None and kind != spec.type:
+        raise CellError(f"task_name is '{cell}', but the task's spec says {spec.type}")
+    return kind
+
+
+def _count(row: Row, spec: TaskSpec | None) -> int:
+    count = integer("num_classes", row.cells["num_classes"])
+    if not 1 <= count <= MOST_CLASSES:
+        raise CellError(f"num_classes is {count}, expected 1 to {MOST_CLASSES}")
+    for name in ("classes", "points"):
+        listed = getattr(spec, name, None)
+        if listed is not None and len(listed) != count:
+            raise CellError(f"num_classes is {count}, but the task's spec has {len(listed)} {name}")
+    return count
+
+
+def _side(cell: str) -> Literal["train", "val", "test"] | None:
+    match cell.lower():
+        case "":
+            return None
+        case "train" | "val" | "test" as side:
+            return side
+        case _:
+            raise CellError(f"split is '{cell}', expected train, val or test")
