@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from usmt import Dataset, Frame, Plugins, TaskType, hookspecs, load_plugins
+from usmt.cli.main import main
 from usmt.errors import DataError
 
 PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
@@ -113,6 +115,42 @@ def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
     image = np.zeros((24, 64, 3), np.uint8)
     assert kind.draw_label(spec, image, 55.0).any() and kind.draw_result(spec, image, 40.0).any()
     assert not image.any()
+
+
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    for line in block.splitlines()
+]
+QUICK = (
+    "--set epochs=1 --set image_size=64 --set workers=0 --set moe.experts=2 "
+    "--set backbone.name=vit_tiny_patch16_dinov3_qkvb --set backbone.weights=none"
+)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_page_s_commands(
+    folder: Path, tmp_path: Path, dry_run: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The training command is run as it stands, and once more in earnest: a task type that usmt
+    knows nothing of is trained and scored."""
+    rows = ["image,patient,value"]
+    for index in range(24):
+        pixels = np.full((48, 64), 10 * index, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+        rows.append(f"{index}.png,p{index},{4 * index}")
+    (tmp_path / "values.csv").write_text("\n".join(rows) + "\n")
+    for command in COMMANDS:
+        text = command.replace("my_plugins", str(folder)).replace("/data/clinic", str(tmp_path))
+        if " train " in command:
+            text += f" {QUICK} --out {tmp_path / 'run'}"
+        if not dry_run:
+            text = text.replace("--dry-run", "")
+        code = main(shlex.split(text)[1:])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        assert "clinic" in out
+    assert (tmp_path / "run" / "scores.csv").is_file() is not dry_run
 
 
 def _spec(plugins: Plugins):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +169,9 @@ def test_progress_on_a_terminal_nests_and_lets_notes_through(monkeypatch, stream
     monkeypatch.setenv("TERM", "xterm-256color")
     out, err = streams[0], Terminal()
     output = Output(stdout=out, stderr=err)
+    stdout = sys.stdout
     with output.progress("training", 2) as bar:
+        assert sys.stdout is stdout  # a pipe is left alone, whoever writes to it
         bar.advance()
         output.note("between [bold]")
         output.text("data")
