@@ -1,0 +1,302 @@
+"""The frozen split: which records train, validate and test, the same whatever is trained.
+
+How it is drawn, and why so, is told in docs/split.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import astuple, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from usmt.data.grouping import Name, group_records, related
+from usmt.data.scan import ScannedImage
+from usmt.data.stratify import SIDES, Group, Unit, assign
+from usmt.dataset import Record, Side
+from usmt.errors import DataError
+
+COLUMNS = ["task", "key", "side", "group", "source_id", "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the split puts a record.
+
+    Attributes:
+        group: name of the group, whose records stay together.
+        content: hash of the image's pixels; empty where images were not read.
+    """
+
+    side: Side
+    group: str
+    source_id: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How records were grouped.
+
+    Attributes:
+        sizes: records of each group, largest first.
+        by_source, by_pixels, by_likeness: how many groups have records of one source, records
+            with the same pixels, and records that nothing but near-duplicates join.
+    """
+
+    sizes: tuple[int, ...]
+    by_source: int
+    by_pixels: int
+    by_likeness: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A split of all records of one dataset."""
+
+    places: Mapping[Name, Place]
+
+    def side(self, task: str, key: str) -> Side:
+        """Raises `DataError` for a record that the split does not know."""
+        place = self.places.get((task, key))
+        if place is None:
+            raise DataError(f"'{key}' of task '{task}' is not in the split")
+        return place.side
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the data: which records there are and their pixels, whatever their sides."""
+        rows = sorted((*name, place.content) for name, place in self.places.items())
+        return hashlib.sha256(repr(rows).encode()).hexdigest()
+
+    @cached_property
+    def crossings(self) -> list[str]:
+        """Groups that are on several sides: a dataset's own official split can cause that."""
+        return [
+            group
+            for group, names in sorted(self._members.items())
+            if len({self.places[name].side for name in names}) > 1
+        ]
+
+    @cached_property
+    def groups(self) -> Grouping:
+        several = [names for names in self._members.values() if len(names) > 1]
+        sources = [[self.places[name].source_id for name in names] for names in several]
+        contents = [[self.places[name].content for name in names] for names in several]
+        origins = {name: (place.source_id, place.content) for name, place in self.places.items()}
+        explained = related(origins)
+        return Grouping(
+            sizes=tuple(sorted(map(len, self._members.values()), reverse=True)),
+            by_source=sum(_repeats(values) for values in sources),
+            by_pixels=sum(_repeats(filter(None, values)) for values in contents),
+            by_likeness=sum(len({explained[name] for name in names}) > 1 for names in several),
+        )
+
+    @cached_property
+    def _members(self) -> Mapping[str, list[Name]]:
+        members: dict[str, list[Name]] = defaultdict(list)
+        for name, place in self.places.items():
+            members[place.group].append(name)
+        return members
+
+    def describe(self) -> str:
+        """Sides, groups and what joined them, in a few lines for people."""
+        groups, counts = self.groups, Counter(place.side for place in self.places.values())
+        text = (
+            f"{len(self.places)} records in {len(groups.sizes)} groups: "
+            f"{', '.join(f'{side} {counts[side]}' for side in SIDES)}\n"
+            f"  largest groups {', '.join(map(str, groups.sizes[:5]))}; joined by source "
+            f"{groups.by_source}, by equal pixels {groups.by_pixels}, by near-duplicates "
+            f"{groups.by_likeness}; data {self.fingerprint[:12]}"
+        )
+        if self.crossings:
+            records = sum(len(self._members[group]) for group in self.crossings)
+            text += (
+                f"\n  warning: the dataset's own split parts {len(self.crossings)} groups of "
+                f"related images ({records} records); it is kept"
+            )
+        return text
+
+    # -- beside another split
+
+    def extended(self, other: Split) -> Split:
+        """The records of `other`, on the sides where this split has their images.
+
+        New images are on the side of a related image that this split has, else on test.
+        """
+        known: dict[str, Side] = {}
+        for place in self.places.values():
+            known[place.content] = _earliest([place.side, known.get(place.content)])
+        places = {}
+        for names in other._members.values():
+            sides = {name: self._known_side(name, other.places[name], known) for name in names}
+            rest = _earliest(sides.values())
+            for name in names:
+                places[name] = replace(other.places[name], side=sides[name] or rest)
+        return Split(places)
+
+    def _known_side(self, name: Name, place: Place, known: Mapping[str, Side]) -> Side | None:
+        mine = self.places.get(name)
+        if mine is not None and mine.content == place.content:
+            return mine.side
+        return known.get(place.content) if place.content else None
+
+    def difference(self, other: Split) -> str:
+        """What the data of `other` have, lack and changed, in one line for people."""
+        gone = sorted(self.places.keys() - other.places.keys())
+        new = sorted(other.places.keys() - self.places.keys())
+        both = sorted(self.places.keys() & other.places.keys())
+        changed = [n for n in both if self.places[n].content != other.places[n].content]
+        parts = [
+            f"{len(names)} records {what} (e.g. '{names[0][1]}' of task '{names[0][0]}')"
+            for names, what in ((gone, "gone"), (new, "new"), (changed, "with other pixels"))
+            if names
+        ]
+        return ", ".join(parts) or "none"
+
+    # -- as a file
+
+    def write(self, path: Path) -> None:
+        """Writes `split.csv`, one row a record, in the order of task and key."""
+        fresh = path.with_name(f".{path.name}.new")
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for name, place in sorted(self.places.items()):
+                writer.writerow([*name, *astuple(place)])
+        fresh.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Split:
+        """Raises `DataError` for a file that `write` did not write."""
+        places = {}
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = csv.reader(file, strict=True)
+                if next(rows, None) != COLUMNS:
+                    raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}")
+                for row in rows:
+                    if len(row) != len(COLUMNS) or row[2] not in SIDES:
+                        raise DataError(f"{path}:{rows.line_num}: not a row of a split: {row}")
+                    places[row[0], row[1]] = Place(row[2], *row[3:])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{path}: cannot be read as a split: {error}") from None
+        return cls(places)
+
+
+def draw_split(
+    images: Mapping[Name, ScannedImage],
+    records: Iterable[Record],
+    *,
+    seed: int,
+    val: float,
+    test: float,
+) -> Split:
+    """Draws the split of a dataset.
+
+    Args:
+        images: by (task, key), as scanned; records without an image are left out. Empty where
+            nothing was scanned, as for synthetic images: then records are grouped by source alone.
+        records: all that the dataset holds, of all its tasks, in any order.
+        val: share of the training part that validates, for tasks without an official val side.
+        test: share of all that is kept for the test, for tasks without any official side.
+    """
+    chosen = _distinct(record for record in records if not images or _name(record) in images)
+    contents = {name: images[name].content if images else "" for name in chosen}
+    origins = {name: (record.source_id, contents[name]) for name, record in chosen.items()}
+    official = _official_sides(chosen.values())
+    open_sides = {task: _open_sides(its, val=val, test=test) for task, its in official.items()}
+    members = group_records(origins, images)
+    groups = [
+        Group(
+            name,
+            Counter(_stratum(chosen[one]) for one in names),
+            _possible_sides([chosen[one] for one in names], open_sides),
+        )
+        for name, names in members.items()
+    ]
+    targets = _targets(chosen.values(), official, val=val, test=test)
+    sides = assign(groups, targets, seed)
+    places = {}
+    for group, names in members.items():
+        parted = len({chosen[name].split for name in names} - {None}) > 1
+        for name in names:
+            side = chosen[name].split if parted else None
+            place = Place(side or sides[group], group, chosen[name].source_id, contents[name])
+            places[name] = place
+    return Split(dict(sorted(places.items())))
+
+
+def _name(record: Record) -> Name:
+    return record.task, record.key
+
+
+def _stratum(record: Record) -> Unit:
+    return record.task, record.stratum
+
+
+def _distinct(records: Iterable[Record]) -> dict[Name, Record]:
+    """Records by name. One that is there twice counts once, the same one in any order."""
+    ordered = sorted(
+        records, key=lambda r: (*_name(r), r.source_id, r.stratum, r.split or ""), reverse=True
+    )
+    return {_name(record): record for record in ordered}
+
+
+def _official_sides(records: Iterable[Record]) -> dict[str, set[Side]]:
+    """The sides that a task's own split has, by task."""
+    official: dict[str, set[Side]] = defaultdict(set)
+    for record in records:
+        official[record.task] |= {record.split} if record.split else set()
+    return official
+
+
+def _open_sides(official: Set[Side], *, val: float, test: float) -> set[Side]:
+    """Where a record without an official side may go, and one that is officially for training.
+    Nothing is taken from an official split but a val side that it lacks."""
+    sides: set[Side] = {"train"}
+    if val > 0 and "val" not in official:
+        sides.add("val")
+    if test > 0 and not official:
+        sides.add("test")
+    return sides
+
+
+def _possible_sides(
+    group: Sequence[Record], open_sides: Mapping[str, set[Side]]
+) -> tuple[Side, ...]:
+    official = {record.split for record in group if record.split}
+    if official - {"train"}:
+        return (max(official, key=SIDES.index),)
+    shared = set.intersection(*(open_sides[record.task] for record in group))
+    return tuple(side for side in SIDES if side in shared)
+
+
+def _targets(
+    records: Iterable[Record], official: Mapping[str, Set[Side]], *, val: float, test: float
+) -> dict[Unit, dict[Side, float]]:
+    """Records that each side should get, by (task, class)."""
+    held: dict[Unit, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        held[_stratum(record)][record.split or ""] += 1
+    targets: dict[Unit, dict[Side, float]] = {}
+    for (task, stratum), counts in held.items():
+        total = counts.total()
+        of_test = counts["test"] if official[task] else test * total
+        of_val = counts["val"] if "val" in official[task] else val * (total - of_test)
+        targets[task, stratum] = {"train": total - of_test - of_val, "val": of_val, "test": of_test}
+    return targets
+
+
+def _earliest(sides: Iterable[Side | None]) -> Side:
+    """Train before val before test: what was trained on is not new elsewhere."""
+    held = set(sides)
+    return next((side for side in SIDES if side in held), "test")
+
+
+def _repeats(values: Iterable[str]) -> bool:
+    listed = list(values)
+    return len(set(listed)) < len(listed)
