@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from usmt.data.geometry import Frame
+    from usmt.data.geometry import OUTSIDE, Frame
     from usmt.dataset import Dataset, DatasetOptions, Record, RootOptions
     from usmt.errors import DataError, Defect, UsmtError
+    from usmt.evaluate.image_metric import ImageMetric
     from usmt.hookspecs import hookimpl
     from usmt.plugins import Plugins, load_plugins
     from usmt.specs import Catalogue, load_catalogue
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from usmt.task_type import Features, Size, TaskType, TaskTypeOptions
 
 _HOMES = {
+    "OUTSIDE": "usmt.data.geometry",
     "Catalogue": "usmt.specs",
     "DataError": "usmt.errors",
     "Dataset": "usmt.dataset",
@@ -28,6 +30,7 @@ _HOMES = {
     "Features": "usmt.task_type",
     "Frame": "usmt.data.geometry",
     "GroupSpec": "usmt.task_spec",
+    "ImageMetric": "usmt.evaluate.image_metric",
     "Plugins": "usmt.plugins",
     "Record": "usmt.dataset",
     "RootOptions": "usmt.dataset",
@@ -42,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "OUTSIDE",
     "Catalogue",
     "DataError",
     "Dataset",
@@ -50,6 +54,7 @@ __all__ = [
     "Features",
     "Frame",
     "GroupSpec",
+    "ImageMetric",
     "Plugins",
     "Record",
     "RootOptions",

@@ -56,6 +56,6 @@ def as_data(group: str, catalogue: Catalogue) -> dict[str, Any]:
         "title": catalogue.groups[group].title,
         "tasks": [task.id for task in tasks],
         "images": sum(counts) if len(counts) == len(tasks) else None,
-        "plugin": catalogue.plugin_of(group),
-        "file": catalogue.files[group],
+        "plugin": catalogue.group_givers[group],
+        "file": catalogue.group_files[group],
     }

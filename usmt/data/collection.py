@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from usmt.data.scan import Scan, scan
 from usmt.data.split import Split, draw_split
 from usmt.dataset import Dataset, Record, Side
 from usmt.errors import ConfigError, DataError, Defect, near
@@ -17,8 +17,6 @@ from usmt.plugins import Plugins
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
 from usmt.yaml_file import explain
-
-ScanProgress = Callable[[str, int], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +37,39 @@ class Collection:
         tasks: in the order of the run's task list.
         splits: the frozen split of each dataset, by dataset name.
         skipped: records left out with --skip-bad.
-        images_seen: records of the datasets' other tasks that could not be read; they are in no
-            task of this run, and only reported.
+        other_defects: records of the datasets' other tasks that could not be read; they are in
+            no task of this run, and only reported.
+        synthetic: whether any images are made, not measured.
     """
 
     tasks: Sequence[TaskData]
     splits: Mapping[str, Split]
     skipped: Sequence[Defect] = ()
     other_defects: Sequence[Defect] = ()
-    synthetic: bool = field(default=False)
+    synthetic: bool = False
+
+
+def default_data(plugins: Plugins) -> dict[str, dict[str, Any]]:
+    """What to train on when the user gives no data: the synthetic dataset.
+
+    Raises ConfigError if there is none, or no single one.
+    """
+    makers = [name for name, dataset in plugins.datasets.items() if dataset.synthetic]
+    if len(makers) != 1:
+        raise ConfigError(
+            "no data were given",
+            hint=f"give --data NAME=ROOT; datasets: {', '.join(sorted(plugins.datasets))}",
+        )
+    return {makers[0]: {}}
 
 
 def open_datasets(
     plugins: Plugins, bindings: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Dataset]:
-    """The datasets that the user named, each with its options; without any, the synthetic one.
+    """The datasets that the user named, each with its options.
 
     Raises ConfigError for an unknown option, DataError if a root is not what it should be.
     """
-    if not bindings:
-        makers = [name for name, dataset in plugins.datasets.items() if dataset.synthetic]
-        if len(makers) != 1:
-            raise ConfigError(
-                "no data were given",
-                hint=f"give --data NAME=ROOT; datasets: {', '.join(sorted(plugins.datasets))}",
-            )
-        bindings = {makers[0]: {}}
     return {name: _open(plugins, name, options) for name, options in bindings.items()}
 
 
@@ -115,50 +120,108 @@ def collect(
     skip_bad: bool,
     output: Output,
     frozen: Mapping[str, Split] | None = None,
+    other_data: bool = False,
 ) -> Collection:
     """Lists, scans and splits the data of the tasks `specs`.
 
     Args:
         types: task type instances by name.
         all_specs: every known task: the split is drawn over a dataset's whole, not over `specs`.
-        frozen: splits to keep, by dataset name (a resumed run); the data must still fit them.
+        frozen: splits to keep, by dataset name; the data must still be those they were drawn on,
+            unless `other_data`: then images that they know keep their side, new ones are test.
 
     Raises:
         DataError: with every defect of every record of `specs`, unless `skip_bad`.
     """
     serves = {spec.id: dataset_of(spec, datasets) for spec in specs}
-    records: dict[str, list[Record]] = {}
     splits: dict[str, Split] = {}
+    usable: dict[str, list[Record]] = {}
     defects: list[Defect] = []
     others: list[Defect] = []
     for name, dataset in datasets.items():
-        mine = [spec for spec in specs if serves[spec.id] is dataset]
+        mine = {spec.id: spec for spec in specs if serves[spec.id] is dataset}
         if not mine:
             continue
-        for spec in mine:
-            records[spec.id] = dataset.records(spec)
-        found = _scan(dataset, mine, records, types, all_specs, output)
+        records = _list_records(dataset, mine, all_specs)
+        checks = {task: (types[spec.type], spec) for task, spec in mine.items()}
+        found = _scan(dataset, records, checks, output)
         defects += found.defects
         others += found.others
         bad = {(defect.task, defect.place) for defect in found.defects}
-        for spec in mine:
-            records[spec.id] = [r for r in records[spec.id] if (r.task, r.place) not in bad]
-        drawn = draw_split(found.images, found.records, seed=seed, val=val, test=test)
-        if frozen is not None and name in frozen:
-            _check_unchanged(name, drawn, frozen[name])
-            drawn = frozen[name]
-        splits[name] = drawn
+        for task in mine:
+            usable[task] = [r for r in records if r.task == task and (task, r.place) not in bad]
+        drawn = draw_split(found.images, records, seed=seed, val=val, test=test)
+        splits[name] = _settle(name, drawn, (frozen or {}).get(name), other_data=other_data)
     if defects and not skip_bad:
         raise DataError.of(defects)
-    tasks = [
-        TaskData(
-            spec,
-            types[spec.type],
-            serves[spec.id],
-            _by_side(records[spec.id], splits[serves[spec.id].name]),
-        )
-        for spec in specs
-    ]
-    _check_enough(tasks)
+    tasks = []
+    for spec in specs:
+        dataset = serves[spec.id]
+        sides = _by_side(usable[spec.id], splits[dataset.name])
+        if not other_data:
+            _check_enough(spec, sides)
+        tasks.append(TaskData(spec, types[spec.type], dataset, sides))
     synthetic = any(task.dataset.synthetic for task in tasks)
     return Collection(tasks, splits, defects, others, synthetic)
+
+
+def _list_records(
+    dataset: Dataset, mine: Mapping[str, TaskSpec], all_specs: Sequence[TaskSpec]
+) -> list[Record]:
+    """Every record of the dataset; those of the run's tasks as checked against their specs.
+
+    A synthetic dataset makes each record for itself, so that no record of another task can be
+    related to those of the run.
+    """
+    checked = [record for spec in mine.values() for record in dataset.records(spec)]
+    if dataset.synthetic:
+        return checked
+    known = [spec for spec in all_specs if spec.dataset == dataset.name and spec.id not in mine]
+    rest = dataset.all_records([*mine.values(), *known])
+    return checked + [record for record in rest if record.task not in mine]
+
+
+def _scan(
+    dataset: Dataset,
+    records: Sequence[Record],
+    checks: Mapping[str, tuple[TaskType, TaskSpec]],
+    output: Output,
+) -> Scan:
+    """Reads every record once; a synthetic dataset has nothing to be checked for."""
+    if dataset.synthetic:
+        return Scan(images={}, defects=[], others=[])
+    with output.progress(f"reading {dataset.name}", len(records)) as bar:
+        return scan(dataset, records, checks, progress=bar.advance)
+
+
+def _settle(name: str, drawn: Split, frozen: Split | None, *, other_data: bool) -> Split:
+    """The split that counts: a frozen one wherever there is one."""
+    if frozen is None:
+        return drawn
+    if other_data:
+        return frozen.extended(drawn)
+    if frozen.fingerprint != drawn.fingerprint:
+        raise DataError(
+            f"the data of {name} are not those that the run was started with: "
+            f"{frozen.difference(drawn)}",
+            hint="Restore the data, or start a new run.",
+        )
+    return frozen
+
+
+def _by_side(records: Sequence[Record], split: Split) -> dict[Side, list[Record]]:
+    sides: dict[Side, list[Record]] = {"train": [], "val": [], "test": []}
+    for record in sorted(records, key=lambda record: record.key):
+        sides[split.side(record.task, record.key)].append(record)
+    return sides
+
+
+def _check_enough(spec: TaskSpec, sides: Mapping[Side, Sequence[Record]]) -> None:
+    for side, use in (("train", "to train on"), ("val", "to choose the best weights by")):
+        if not sides[side]:  # type: ignore[index]
+            total = sum(map(len, sides.values()))
+            raise DataError(
+                f"task '{spec.id}' has no image {use}: {total} images in all, which may be of "
+                "too few patients to be split",
+                hint="Add data of other patients, leave the task out, or lower split.test",
+            )

@@ -144,7 +144,7 @@ def predict(
     network: Network, batch: Batch, tasks: Mapping[str, TaskData], device: torch.device
 ) -> list[Any]:
     """One result a row, in original pixels."""
-    outputs = network(network.normalise(batch.images.to(device)), batch.task_index)
+    outputs = network(network.normalise(batch.images.to(device)), batch.task_index.tolist())
     results: list[Any] = [None] * len(batch.samples)
     for name, rows in batch.rows.items():
         task = tasks[name]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 
 from usmt.data.augment import Augmentation
 from usmt.data.collection import Collection, TaskData
@@ -162,7 +163,18 @@ def validate(run: Run) -> Evaluation:
         output=Output.silent(),
     )
     run.learner.network.record_routing(False)
+    _gather_routing(run.learner)
     return evaluation
+
+
+def _gather_routing(learner: Learner) -> None:
+    """Joins what the processes recorded, so that each reports the whole."""
+    recorder, process = learner.network.routing, learner.accelerator.process_index
+    if recorder is None or learner.accelerator.num_processes == 1:
+        return
+    for other, state in enumerate(gather_object([recorder.state()])):
+        if other != process:
+            recorder.merge(state)
 
 
 def keep(

@@ -11,6 +11,7 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from usmt.data.collection import default_data
 from usmt.errors import ConfigError
 from usmt.evaluate.gallery import draw_gallery
 from usmt.output import Output
@@ -47,6 +48,8 @@ def train(
 
     Returns what scores.json holds, with the run's folder; for a dry run, the audit.
     """
+    if not settings.data:
+        settings = settings.model_copy(update={"data": default_data(plugins)})
     specs = chosen_specs(settings, catalogue)
     accelerator = make_accelerator(settings)
     folder = RunFolder(_agreed_folder(settings, out, accelerator))

@@ -55,6 +55,8 @@ def make_collection(
     plugins: Plugins,
     output: Output,
     frozen: Mapping[str, Split] | None = None,
+    *,
+    other_data: bool = False,
 ) -> Collection:
     """The run's data: scanned, checked and split."""
     return collect(
@@ -68,6 +70,7 @@ def make_collection(
         skip_bad=settings.skip_bad,
         output=output,
         frozen=frozen,
+        other_data=other_data,
     )
 
 

@@ -69,7 +69,7 @@ def train_step(learner: Learner, pieces: Sequence[Batch], counts: Mapping[str, i
         last = number == len(pieces) - 1
         with nullcontext() if last else accelerator.no_sync(learner.model):
             images = learner.network.normalise(batch.images.to(accelerator.device))
-            outputs = learner.model(images, batch.task_index)
+            outputs = learner.model(images, batch.task_index.tolist())
             losses = row_losses(learner, outputs, batch)
             _note(report, losses, batch)
             if _anywhere(accelerator, bool(report.bad)):

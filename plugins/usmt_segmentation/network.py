@@ -1,0 +1,101 @@
+"""DPT decoder (smp's), heads and the Dice loss (smp's)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder
+from segmentation_models_pytorch.losses import DiceLoss
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from usmt import OUTSIDE, UsmtError
+
+
+class DptDecoder(nn.Module):
+    """Feature maps [(n, C, h, w)] -> (n, out_channels, h', w') at half the image's resolution.
+
+    Reads patch tokens only, never the class token. Group normalisation takes the place of batch
+    normalisation: a batch holds few rows of each task, and other ones in each process.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        strides: Sequence[int],
+        intermediate_channels: Sequence[int],
+        fusion_channels: int,
+    ) -> None:
+        super().__init__()
+        if len(intermediate_channels) != len(channels):
+            raise UsmtError(
+                f"segmentation: {len(channels)} feature maps, but intermediate_channels has "
+                f"{len(intermediate_channels)} numbers",
+                hint="Give one width for each map: task_types.segmentation.intermediate_channels",
+            )
+        factors = [stride / 2 ** (level + 2) for level, stride in enumerate(strides)]
+        if any(math.log2(factor) % 1 for factor in factors):
+            raise UsmtError(
+                f"segmentation: the DPT decoder cannot read feature maps of strides {strides}",
+                hint="Use a backbone whose strides are powers of two, e.g. a ViT of patch size 16",
+            )
+        self.out_channels = fusion_channels
+        self.dpt = _group_normalised(
+            DPTDecoder(
+                encoder_out_channels=channels,
+                encoder_output_strides=strides,
+                encoder_has_prefix_tokens=False,
+                readout="ignore",
+                intermediate_channels=intermediate_channels,
+                fusion_channels=fusion_channels,
+            )
+        )
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        h, w = maps[-1].shape[-2:]
+        # The coarsest level is halved and doubled again, which needs even sizes.
+        padded = [F.pad(one, (0, w % 2, 0, h % 2), mode="replicate") for one in maps]
+        fused: Tensor = self.dpt(padded, [None] * len(padded))
+        scale = fused.shape[-1] // (w + w % 2)
+        return fused[..., : h * scale, : w * scale]
+
+
+def _group_normalised(module: nn.Module) -> nn.Module:
+    for child in module.modules():
+        for name, norm in child.named_children():
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(child, name, _group_norm(norm.num_features))
+    return module
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(math.gcd(channels, 8), channels)
+
+
+def make_head(channels: int, classes: int) -> nn.Module:
+    """(n, channels, h', w') -> logits (n, K, h', w')."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        _group_norm(channels),
+        nn.ReLU(),
+        nn.Conv2d(channels, classes, 1),
+    )
+
+
+def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
+    """Soft Dice, a row at a time: mean over the classes that its mask holds.
+
+    Args:
+        logits: (n, K, h', w').
+        mask: long (n, h, w); OUTSIDE is left out.
+
+    Returns:
+        (n,), in [0, 1].
+    """
+    loss = DiceLoss(mode="multiclass", from_logits=True, ignore_index=OUTSIDE)
+    full = F.interpolate(
+        logits.float(), size=mask.shape[-2:], mode="bilinear", align_corners=False
+    )
+    return torch.stack([loss(full[row : row + 1], mask[row : row + 1]) for row in range(len(mask))])
