@@ -10,14 +10,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Literal, TypeVar
 
-from usmt.errors import SpecError, UsmtError, near
+from usmt.errors import PluginError, SpecError, near
 from usmt.plugins import Plugins
 from usmt.task_spec import GroupSpec, TaskSpec
-from usmt.yaml_file import Problem, YamlError, YamlFile, read_yaml, validate
+from usmt.yaml_file import Problem, YamlError, YamlFile, check, read_yaml, validate
 
 USER = "user"
 """Who gives the folders of `--specs` and USMT_SPECS."""
+
+Spec = TypeVar("Spec", TaskSpec, GroupSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +53,36 @@ class Catalogue:
             )
         return self.tasks[name]
 
-    def group_tasks(self, name: str) -> list[TaskSpec]:
-        """The specs of a group's tasks, in its order. Raises SpecError."""
-        if name not in self.groups:
+    def task_ids(self, group: str) -> list[str]:
+        """The ids of a group's tasks, in its order, those that cannot be used among them.
+
+        Raises SpecError with the near name.
+        """
+        if group not in self.groups:
             raise SpecError(
-                f"there is no group '{name}'{near(name, self.groups)}", hint="See: usmt groups list"
+                f"there is no group '{group}'{near(group, self.groups)}",
+                hint="See: usmt groups list",
             )
-        listed = self.groups[name].tasks
-        return [self.task(task) for task in (self.tasks if listed == "all" else listed)]
+        listed = self.groups[group].tasks
+        return [*self.tasks, *self.unavailable] if listed == "all" else listed
+
+    def group_tasks(self, group: str) -> list[TaskSpec]:
+        """The specs of a group's tasks, in its order. Raises SpecError, also when one of them
+        cannot be used."""
+        ids = self.task_ids(group)
+        lacking = [
+            f"  {task}: {self.unavailable[task]}" for task in ids if task in self.unavailable
+        ]
+        if lacking:
+            raise SpecError(
+                "\n".join([f"the group '{group}' has tasks that cannot be used:", *lacking]),
+                hint="See: usmt plugins list",
+            )
+        return [self.task(task) for task in ids]
 
     def groups_of(self, task: str) -> list[str]:
         """The ids of the groups that a task is in."""
-        return [
-            name for name, group in self.groups.items() if group.tasks == "all" or task in group.tasks
-        ]
+        return [group for group in self.groups if task in self.task_ids(group)]
 
 
 def load_catalogue(plugins: Plugins, spec_dirs: Sequence[Path] = ()) -> Catalogue:
@@ -74,34 +93,34 @@ def load_catalogue(plugins: Plugins, spec_dirs: Sequence[Path] = ()) -> Catalogu
     reader = _Reader(plugins)
     for folder, giver in plugins.spec_dirs:
         reader.read_folder(folder, giver)
-    for folder in _user_dirs(spec_dirs):
-        _check_folder(folder)
+    for folder in user_spec_dirs(spec_dirs):
         reader.read_folder(folder, USER)
     reader.check_groups()
     if reader.problems:
         count = len(reader.problems)
         raise SpecError(
             "\n".join(str(problem) for problem in reader.problems),
-            hint=f"{count} mistake{'s' if count > 1 else ''} in specs; how to write them: "
+            hint=f"{count} mistake{'s' if count > 1 else ''} in specs. How to write them: "
             "docs/specs.md",
         )
     return reader.catalogue()
 
 
-def _user_dirs(spec_dirs: Sequence[Path]) -> list[Path]:
+def user_spec_dirs(spec_dirs: Sequence[Path] = ()) -> list[Path]:
+    """The user's folders, absolute and each once: those of USMT_SPECS (separated as in PATH),
+    then `spec_dirs`."""
     named = [Path(text) for text in os.environ.get("USMT_SPECS", "").split(os.pathsep) if text]
     folders = [folder.expanduser().resolve() for folder in [*named, *spec_dirs]]
     return list(dict.fromkeys(folders))
 
 
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise SpecError(f"--specs {folder}: there is no such folder")
-    if not (folder / "tasks").is_dir() and not (folder / "groups").is_dir():
-        raise SpecError(
-            f"--specs {folder}: has neither tasks/ nor groups/",
-            hint="Put task specs into tasks/ID.yaml and groups into groups/ID.yaml",
-        )
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[Spec]):
+    """A task or group, the file it was read from, and who gives the file."""
+
+    spec: Spec
+    file: YamlFile
+    giver: str
 
 
 class _Reader:
@@ -109,96 +128,141 @@ class _Reader:
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
-        self.problems: list[Problem] = []
-        self.tasks: dict[str, tuple[TaskSpec, YamlFile, str]] = {}
-        self.groups: dict[str, tuple[GroupSpec, YamlFile, str]] = {}
+        self.problems: list[Problem | str] = []
+        self.tasks: dict[str, _Read[TaskSpec]] = {}
+        self.groups: dict[str, _Read[GroupSpec]] = {}
         self.unavailable: dict[str, str] = {}
-        self.faulty: set[str] = set()
+        self._folders: set[Path] = set()
+        self._taken: dict[tuple[str, str], YamlFile] = {}
+        self._group_files: list[YamlFile] = []
+        self._faulty: set[str] = set()
 
     def read_folder(self, folder: Path, giver: str) -> None:
-        for path in _yaml_files(folder / "tasks"):
-            self._try(path, giver, self._read_task)
-        for path in _yaml_files(folder / "groups"):
-            self._try(path, giver, self._read_group)
-
-    def _try(self, path: Path, giver: str, read: object) -> None:
-        assert callable(read)
-        try:
-            read(read_yaml(path), giver)
-        except YamlError as error:
-            self.problems += error.problems
-            self.faulty.add(path.stem)
-
-    def _read_task(self, file: YamlFile, giver: str) -> None:
-        _check_name(file)
-        kind = file.data.get("type")
-        if isinstance(kind, str) and kind not in self.plugins.task_types:
-            reason = self._no_type(kind)
-            if giver == USER:
-                raise YamlError([file.problem(("type",), reason)])
-            self.unavailable[file.path.stem] = reason
+        if folder.resolve() in self._folders:
             return
-        if not isinstance(kind, str):
-            spec = validate(TaskSpec, file)
-        else:
-            spec = validate(self.plugins.task_types[kind].Spec, file)
-        self._add(self.tasks, spec.id, spec, file, giver)
-
-    def _no_type(self, kind: str) -> str:
-        try:
-            self.plugins.task_type(kind)
-        except UsmtError as error:
-            return f"{error.message}{near(kind, self.plugins.task_types)}; allowed: " + ", ".join(
-                sorted(self.plugins.task_types)
+        self._folders.add(folder.resolve())
+        if not folder.is_dir():
+            self.problems.append(f"{folder}: there is no such folder of specs")
+            return
+        tasks, groups = self._files(folder / "tasks"), self._files(folder / "groups")
+        if not tasks and not groups:
+            self.problems.append(
+                f"{folder}: no specs in it, expected files tasks/ID.yaml or groups/ID.yaml"
             )
-        return ""
-
-    def _read_group(self, file: YamlFile, giver: str) -> None:
-        _check_name(file)
-        group = validate(GroupSpec, file)
-        self._add(self.groups, group.id, group, file, giver)
-
-    def _add(self, table: dict, name: str, spec: object, file: YamlFile, giver: str) -> None:  # type: ignore[type-arg]
-        if name in table:
-            other = table[name][1]
-            line, _ = other.keys.get(("id",), (1, 1))
-            message = f"the id '{name}' is taken by {other.path}:{line}"
-            raise YamlError([file.problem(("id",), message)])
-        table[name] = (spec, file, giver)
+        for path in tasks:
+            self._read_task(path, giver)
+        for path in groups:
+            self._read_group(path, giver)
 
     def check_groups(self) -> None:
-        """Groups name tasks of any folder, so they are checked last."""
-        known = {*self.tasks, *self.unavailable, *self.faulty}
-        for group, file, _ in self.groups.values():
-            listed = [] if group.tasks == "all" else group.tasks
-            for place, task in enumerate(listed):
+        """Groups name tasks of any folder, so their tasks are looked up last."""
+        known = {*self.tasks, *self.unavailable, *self._faulty}
+        for file in self._group_files:
+            listed = file.data.get("tasks")
+            lines: dict[str, int] = {}
+            for index, task in enumerate(listed if isinstance(listed, list) else []):
+                if not isinstance(task, str) or not task.isidentifier():
+                    continue  # reported as such
                 if task not in known:
                     message = f"there is no task '{task}'{near(task, known)}"
-                    self.problems.append(file.problem(("tasks", place), message))
-                if task in listed[:place]:
-                    message = f"the task '{task}' is listed twice"
-                    self.problems.append(file.problem(("tasks", place), message))
+                    self.problems.append(file.problem(("tasks", index), message))
+                if task in lines:
+                    message = f"the task '{task}' is listed already, on line {lines[task]}"
+                    self.problems.append(file.problem(("tasks", index), message))
+                lines.setdefault(task, file.position(("tasks", index))[0])
 
     def catalogue(self) -> Catalogue:
+        tasks, groups = sorted(self.tasks.items()), sorted(self.groups.items())
         return Catalogue(
-            tasks={name: spec for name, (spec, _, _) in sorted(self.tasks.items())},
-            groups={name: group for name, (group, _, _) in sorted(self.groups.items())},
-            files={name: file.path for name, (_, file, _) in self.tasks.items()},
-            group_files={name: file.path for name, (_, file, _) in self.groups.items()},
-            givers={name: giver for name, (_, _, giver) in self.tasks.items()},
-            group_givers={name: giver for name, (_, _, giver) in self.groups.items()},
+            tasks={name: read.spec for name, read in tasks},
+            groups={name: read.spec for name, read in groups},
+            files={name: read.file.path for name, read in tasks},
+            group_files={name: read.file.path for name, read in groups},
+            givers={name: read.giver for name, read in tasks},
+            group_givers={name: read.giver for name, read in groups},
             unavailable=self.unavailable,
         )
 
+    def _files(self, folder: Path) -> list[Path]:
+        """The YAML files of a folder, which may not exist; hidden ones are an editor's."""
+        try:
+            found = [path for path in folder.iterdir() if not path.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self.problems.append(f"{folder}: cannot be read: {error.strerror}")
+            return []
+        return sorted(
+            path
+            for path in found
+            if path.suffix.lower() in (".yaml", ".yml") and path.name[0] != "."
+        )
 
-def _yaml_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    def _open(self, path: Path) -> YamlFile | None:
+        try:
+            return read_yaml(path)
+        except YamlError as error:
+            self.problems += error.problems
+            return None
+
+    def _read_task(self, path: Path, giver: str) -> None:
+        self._faulty.add(path.stem)
+        file = self._open(path)
+        if file is None:
+            return
+        problems = self._identity(file, "task")
+        kind = file.data.get("type")
+        try:
+            model = self.plugins.task_type(kind).Spec if isinstance(kind, str) else None
+            lacking = ""
+        except PluginError as error:
+            model, lacking = None, self._with_known_types(error)
+        if model is not None:
+            problems += check(model, file)
+        else:
+            problems += check(TaskSpec, file, _without_own_fields(file))
+            if lacking and giver == USER and not any(each.key_path == "type" for each in problems):
+                problems.append(file.problem(("type",), lacking))
+        self.problems += problems
+        if not problems:
+            self._faulty.discard(path.stem)
+            if model is None:
+                self.unavailable[path.stem] = lacking
+            else:
+                self.tasks[path.stem] = _Read(validate(model, file), file, giver)
+
+    def _read_group(self, path: Path, giver: str) -> None:
+        file = self._open(path)
+        if file is None:
+            return
+        self._group_files.append(file)
+        problems = [*self._identity(file, "group"), *check(GroupSpec, file)]
+        self.problems += problems
+        if not problems:
+            self.groups[path.stem] = _Read(validate(GroupSpec, file), file, giver)
+
+    def _identity(self, file: YamlFile, kind: Literal["task", "group"]) -> list[Problem]:
+        """What is wrong with the id: not the file's name, or taken."""
+        name, stem = file.data.get("id"), file.path.stem
+        if isinstance(name, str) and name != stem:
+            message = f"found '{name}', expected '{stem}' as the file is named"
+            return [file.problem(("id",), message)]
+        other = self._taken.setdefault((kind, stem), file)
+        if other is not file:
+            line, column = other.position(("id",))
+            message = f"the id '{stem}' is taken by {other.path}:{line}:{column}"
+            return [file.problem(("id",), message)]
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") and p.is_file())
+
+    def _with_known_types(self, error: PluginError) -> str:
+        first, *plugins = error.message.split("\n")
+        known = ", ".join(sorted(self.plugins.task_types)) or "none"
+        return "\n".join([f"{first}, allowed: {known}", *plugins])
 
 
-def _check_name(file: YamlFile) -> None:
-    name = file.data.get("id")
-    if isinstance(name, str) and name != file.path.stem:
-        message = f"found '{name}', expected '{file.path.stem}' as the file is named"
-        raise YamlError([file.problem(("id",), message)])
+def _without_own_fields(file: YamlFile) -> dict[str, object]:
+    """What the core can check of a task whose type is not known: its own fields, and keys that
+    are likely to be misspelt names of those that are missing."""
+    fields = TaskSpec.model_fields
+    missing = [name for name in fields if name not in file.data]
+    return {key: value for key, value in file.data.items() if key in fields or near(key, missing)}

@@ -1,26 +1,51 @@
-"""YAML files with line numbers, and pydantic's errors in people's words.
+"""YAML files whose mistakes have a place.
 
-Every mistake in a file becomes a `Problem`: `file:line:column: key.path: what was found, what is
-allowed`, with the line of the file below it.
+Whatever is wrong with a file, from its bytes to the meaning of its values, becomes a `Problem`:
+`file:line:column: key.path: what was found, what is allowed`, with the line of the file below it.
+Files are read as data only: no tag makes an object, no alias is followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.reader import ReaderError
 
-from usmt.errors import ConfigError, UsmtError, near
+from usmt.errors import ConfigError, UsmtError
+from usmt.mistakes import KeyPath, dotted, explain, mistakes, shown
 
-LARGEST = 2**20
+__all__ = [
+    "LARGEST",
+    "KeyPath",
+    "Problem",
+    "YamlError",
+    "YamlFile",
+    "check",
+    "dotted",
+    "explain",
+    "parse_value",
+    "read_yaml",
+    "validate",
+]
+
+LARGEST = 2**18
 """Bytes; a larger file is no spec and no configuration."""
 
-KeyPath = tuple[str | int, ...]
+WIDEST = 120
+"""Characters of a source line that are shown."""
+
 Model = TypeVar("Model", bound=BaseModel)
+Place = tuple[int, int]
+"""(line, column), both from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +62,16 @@ class Problem:
     def __str__(self) -> str:
         key = f"{self.key_path}: " if self.key_path else ""
         text = f"{self.file}:{self.line}:{self.column}: {key}{self.message}"
-        if self.source_line.strip():
-            number = str(self.line)
-            pointer = " " * (len(number) + self.column + 2) + "^"
-            text += f"\n  {number} | {self.source_line}\n  {pointer}"
-        return text
+        if not self.source_line.strip():
+            return text
+        # What cannot be printed, tabs among it, would move the caret or the terminal's cursor.
+        source = "".join(char if char.isprintable() else " " for char in self.source_line)
+        start = max(0, self.column - WIDEST // 2) if len(source) > WIDEST else 0
+        margin = " " * len(str(self.line))
+        return (
+            f"{text}\n  {self.line} | {source[start : start + WIDEST]}"
+            f"\n  {margin} | {' ' * (self.column - 1 - start)}^"
+        )
 
 
 class YamlError(UsmtError):
@@ -57,292 +87,268 @@ class YamlFile:
     """A file that is a mapping.
 
     Attributes:
-        data: plain Python values.
-        keys: where each key stands, (line, column) by key path.
+        data: plain Python values: dict, list, str, int, float, bool, None.
+        lines: the text.
+        keys: where each key stands, by key path.
         values: where each value begins.
     """
 
     path: Path
     data: dict[str, Any]
     lines: Sequence[str] = ()
-    keys: Mapping[KeyPath, tuple[int, int]] = field(default_factory=dict)
-    values: Mapping[KeyPath, tuple[int, int]] = field(default_factory=dict)
+    keys: Mapping[KeyPath, Place] = field(default_factory=dict)
+    values: Mapping[KeyPath, Place] = field(default_factory=dict)
+
+    def position(self, path: KeyPath, *, at_key: bool = False) -> Place:
+        """The place of a value, or of its key. Of what is not in the file, that of the mapping
+        it belongs to: the key that the mapping is under, or the start of the document."""
+        if path in self.values and not (at_key and path in self.keys):
+            return self.values[path]
+        while path and path not in self.keys and path not in self.values:
+            path = path[:-1]
+        return self.keys.get(path) or self.values.get(path) or (1, 1)
 
     def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
-        """A mistake at a key path, or at the nearest place above it that is in the file."""
-        places = self.keys if at_key else self.values
-        line, column = 1, 1
-        for length in range(len(path), 0, -1):
-            place = places.get(path[:length]) or self.keys.get(path[:length])
-            if place is not None:
-                line, column = place
-                break
-        source = self.lines[line - 1] if line <= len(self.lines) else ""
-        return Problem(self.path, line, column, dotted(path), message, source)
+        """A mistake at a key path."""
+        place = self.position(path, at_key=at_key)
+        return _problem(self.path, self.lines, place, message, dotted(path))
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Reads one document that is a mapping; runs no code, follows no alias.
-
-    Raises YamlError for whatever is wrong with the file.
-    """
-    text = _read_text(path)
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    lines = text.splitlines()
-    yaml = YAML(typ="safe", pure=True)
-    try:
-        node = yaml.compose(text)
-        problems = list(_walk_problems(path, lines, node))
-        if problems:
-            raise YamlError(problems)
-        data = YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise YamlError([_problem(path, lines, line, column, _reason(error))]) from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise YamlError([Problem(path, 1, 1, "", f"not readable as YAML: {reason}")]) from None
-    if not isinstance(data, dict):
-        found = "nothing" if data is None else f"a {_kind(data)}"
+    """Reads a file of one document that is a mapping. Raises YamlError with all that is wrong."""
+    document = _Document(path, _read_text(path))
+    if not isinstance(document.data, dict):
+        found = "text" if isinstance(document.data, str) else shown(document.data)
         message = f"found {found}, expected a mapping: lines of the form `key: value`"
-        raise YamlError([_problem(path, lines, 1, 1, message)])
-    keys: dict[KeyPath, tuple[int, int]] = {}
-    values: dict[KeyPath, tuple[int, int]] = {}
-    _places(node, (), keys, values)
-    return YamlFile(path, data, lines, keys, values)
+        raise YamlError([_problem(path, document.lines, document.values[()], message)])
+    return YamlFile(path, document.data, document.lines, document.keys, document.values)
 
 
-def validate(model: type[Model], file: YamlFile) -> Model:
-    """The file as a model. Raises YamlError with all its mistakes."""
-    problems = check(model, file, file.data)
+@overload
+def validate(model: type[Model], file: YamlFile) -> Model: ...
+@overload
+def validate(model: type[Model], file: YamlFile, *, values: Mapping[str, Any]) -> Model | None: ...
+def validate(
+    model: type[Model], file: YamlFile, *, values: Mapping[str, Any] | None = None
+) -> Model | None:
+    """The file as a model. Raises YamlError with all its mistakes.
+
+    Args:
+        values: validated in place of the file's own: these laid over others, say. Mistakes that
+            are not in the file are left out; if there are no more, the result is None.
+    """
+    problems = check(model, file, values)
     if problems:
         raise YamlError(problems)
-    return model.model_validate(file.data)
-
-
-def check(model: type[BaseModel], file: YamlFile, values: Mapping[str, Any]) -> list[Problem]:
-    """The mistakes of `values` that stand in the file. `values` are the file's own, or these laid
-    over others: mistakes among the others are not the file's and are left out."""
     try:
-        model.model_validate(values)
+        return model.model_validate(file.data if values is None else values)
+    except ValidationError:
+        return None
+
+
+def check(
+    model: type[BaseModel], file: YamlFile, values: Mapping[str, Any] | None = None
+) -> list[Problem]:
+    """The mistakes that stand in the file, in its order; for `values` see `validate`."""
+    try:
+        model.model_validate(file.data if values is None else values)
     except ValidationError as error:
-        found = _mistakes(error, model, values)
-        own = values is file.data
-        return [
+        found = [
             file.problem(mistake.path, mistake.message, at_key=mistake.at_key)
-            for mistake in found
-            if own or mistake.path in file.values or mistake.path[:-1] in file.values
+            for mistake in mistakes(error, model)
+            if values is None or _stands_in(file, mistake.path, missing=mistake.missing)
         ]
+        return sorted(found, key=lambda problem: (problem.line, problem.column))
     return []
-
-
-def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
-    """Pydantic's errors of values that are in no file, as (key path, message)."""
-    return [(dotted(mistake.path), mistake.message) for mistake in _mistakes(error, model, None)]
 
 
 def parse_value(text: str, *, where: str) -> Any:
     """One YAML value from a command line. Raises ConfigError naming `where`."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        reason = _reason(error)
-        raise ConfigError(f"{where}: not a YAML value: {reason}") from None
+        return _Document(Path(where), text).data
+    except YamlError as error:
+        message = f"{where}: not a YAML value: {error.problems[0].message}"
+        raise ConfigError(message) from None
 
 
-def dotted(path: KeyPath) -> str:
-    """`classes[1]`, `moe.experts`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+def _stands_in(file: YamlFile, path: KeyPath, *, missing: bool) -> bool:
+    return (path[:-1] if missing else path) in file.values
 
 
-# -- reading
+# -- from bytes to text
 
 
 def _read_text(path: Path) -> str:
     try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            message = f"{size} bytes, expected at most {LARGEST}"
-            raise YamlError([Problem(path, 1, 1, "", message)])
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise YamlError([Problem(path, 1, 1, "", f"cannot be read: {reason}")]) from None
+    if len(content) > LARGEST:
+        message = f"more than {LARGEST} bytes, which is no spec and no configuration"
+        raise YamlError([Problem(path, 1, 1, "", message)])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        message = f"byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        raise YamlError([Problem(path, line, 1, "", message)]) from None
+        # A byte order mark is cut off before its codec counts.
+        start = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
+        text = content.decode("utf-8-sig", errors="replace")
+        place = _place_of(content[:start].decode("utf-8-sig"))
+        message = f"the byte {content[start]:#04x} is not UTF-8; save the file as UTF-8"
+        raise YamlError([_problem(path, _lines(text), place, message)]) from None
 
 
-def _reason(error: Exception) -> str:
-    problem = getattr(error, "problem", None) or str(error).strip() or type(error).__name__
-    reason = str(problem).splitlines()[0]
-    if "\\t" in reason:
-        return "a tab; indent with spaces"
-    return reason
+def _lines(text: str) -> list[str]:
+    """As YAML 1.2 counts them."""
+    return re.split(r"\r\n|\n|\r", text)
 
 
-def _problem(path: Path, lines: Sequence[str], line: int, column: int, message: str) -> Problem:
-    source = lines[line - 1] if 0 < line <= len(lines) else ""
-    return Problem(path, line, column, "", message, source)
+def _place_of(before: str) -> Place:
+    """The place that follows a text."""
+    lines = _lines(before)
+    return len(lines), len(lines[-1]) + 1
 
 
-def _walk_problems(path: Path, lines: Sequence[str], root: Any) -> Iterator[Problem]:
-    """Duplicate keys, keys that are no text, and aliases (they can grow without bound)."""
-    from ruamel.yaml.nodes import MappingNode, ScalarNode
+def _problem(
+    file: Path, lines: Sequence[str], place: Place, message: str, key_path: str = ""
+) -> Problem:
+    line, column = place
+    source = lines[line - 1] if line <= len(lines) else ""
+    return Problem(file, line, column, key_path, message, source)
 
-    seen: set[int] = set()
-    stack = [root] if root is not None else []
-    while stack:
-        node = stack.pop()
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        if id(node) in seen:
-            yield _problem(path, lines, line, column, "aliases are not supported: repeat the value")
-            continue
-        seen.add(id(node))
+
+# -- from text to values
+
+_PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+_AS_TEXT = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "timestamp", "value")}
+_COLLECTIONS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq")}
+
+_IN_WORDS = {
+    "found character '\\t'": "a tab; indent with spaces",
+    "another document": "a second document, where one is expected",
+    "mapping values are not allowed": "a colon that fits nowhere; check the indentation, "
+    "and write text with a colon in quotes",
+    "could not find expected ':'": "a line without a colon, expected `key: value`",
+    "expected <block end>": "the indentation fits no line above",
+    "expected ',' or": "a comma or a closing bracket is missing",
+    "found unexpected end of stream": "a quote that is not closed",
+    "found '<stream end>'": "the file ends where a value or a closing bracket is expected",
+}
+"""What ruamel says, and what it means."""
+
+
+class _Tree(Composer):
+    """Knows no aliases: a few lines of them can stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        if event.anchor is not None:
+            message = "anchors and aliases (& and *) are not supported: write the value out"
+            raise ComposerError(None, None, message, event.start_mark)
+        return super().compose_node(parent, index)
+
+
+class _Document:
+    """One YAML document as plain values, with the places of its keys and values.
+
+    Raises YamlError: for the first mistake of syntax, or else for all keys and values that are
+    no plain data.
+    """
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.lines = _lines(text)
+        self.keys: dict[KeyPath, Place] = {}
+        self.values: dict[KeyPath, Place] = {(): (1, 1)}
+        self._problems: list[Problem] = []
+        self._yaml = YAML(typ="safe", pure=True)
+        self._yaml.Composer = _Tree
+        try:
+            node = self._compose(text)
+            self.data = None if node is None else self._plain(node, ())
+        except RecursionError:
+            self._report((1, 1), "nested too deeply")
+        if self._problems:
+            raise YamlError(sorted(self._problems, key=lambda each: (each.line, each.column)))
+
+    def _compose(self, text: str) -> Node | None:
+        try:
+            return self._yaml.compose(text)
+        except ReaderError as error:
+            place = _place_of(text[: error.position])
+            self._report(place, f"the character U+{error.character:04X} is not allowed in YAML")
+        except MarkedYAMLError as error:
+            place, words = _in_words(error)
+            self._report(self._last_before(place), words)
+        except (YAMLError, ValueError, OverflowError) as error:
+            self._report((1, 1), f"not readable as YAML: {error}")
+        return None
+
+    def _plain(self, node: Node, path: KeyPath) -> Any:
+        self.values[path] = _place(node)
         if isinstance(node, ScalarNode):
-            continue
-        if not isinstance(node, MappingNode):
-            stack.extend(node.value)
-            continue
-        names: set[str] = set()
+            return self._scalar(node, path)
+        if node.tag not in _COLLECTIONS:
+            self._report(_place(node), f"the tag {_tag(node)} is not supported", path)
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        return [self._plain(each, (*path, index)) for index, each in enumerate(node.value)]
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
+        data = {}
         for key, value in node.value:
-            mark = key.start_mark
-            place = (mark.line + 1, mark.column + 1)
-            if not isinstance(key, ScalarNode) or not key.tag.endswith(":str"):
-                yield _problem(path, lines, *place, "a key must be a word")
-            elif key.value in names:
-                yield _problem(path, lines, *place, f"the key '{key.value}' stands here twice")
-            else:
-                names.add(key.value)
-            stack.append(value)
-
-
-def _places(
-    node: Any,
-    path: KeyPath,
-    keys: dict[KeyPath, tuple[int, int]],
-    values: dict[KeyPath, tuple[int, int]],
-) -> None:
-    from ruamel.yaml.nodes import MappingNode, SequenceNode
-
-    values[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
+            if not isinstance(key, ScalarNode) or key.tag not in _AS_TEXT:
+                found = shown(key.value) if isinstance(key, ScalarNode) else "a list or a mapping"
+                message = f"found {found} for a key, expected text (write it in quotes)"
+                self._report(_place(key), message, path)
+                continue
             inner = (*path, key.value)
-            keys[inner] = (key.start_mark.line + 1, key.start_mark.column + 1)
-            _places(value, inner, keys, values)
-    elif isinstance(node, SequenceNode):
-        for index, value in enumerate(node.value):
-            _places(value, (*path, index), keys, values)
+            if inner in self.keys:
+                line = self.keys[inner][0]
+                self._report(_place(key), f"the key is there already, on line {line}", inner)
+                continue
+            self.keys[inner] = _place(key)
+            data[key.value] = self._plain(value, inner)
+        return data
+
+    def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
+        if node.value == "" and path in self.keys and not node.style:
+            self.values[path] = self.keys[path]  # nothing is written there: point at the key
+        if node.tag in _AS_TEXT:
+            return node.value
+        if node.tag not in _PLAIN:
+            self._report(_place(node), f"the tag {_tag(node)} is not supported", path)
+            return None
+        try:
+            return self._yaml.constructor.construct_object(node)
+        except (ValueError, LookupError, YAMLError):
+            message = f"{shown(node.value)} cannot be read as {_tag(node)}"
+            self._report(_place(node), message, path)
+            return None
+
+    def _last_before(self, place: Place) -> Place:
+        """The end of the last line with text, for a place beyond it."""
+        line, column = min(place[0], len(self.lines)), place[1]
+        while line > 1 and not self.lines[line - 1].strip():
+            line, column = line - 1, len(self.lines[line - 2]) + 1
+        return line, column
+
+    def _report(self, place: Place, message: str, path: KeyPath = ()) -> None:
+        self._problems.append(_problem(self.path, self.lines, place, message, dotted(path)))
 
 
-# -- pydantic's errors
+def _place(node: Node) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Mistake:
-    path: KeyPath
-    message: str
-    at_key: bool = False
+def _tag(node: Node) -> str:
+    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
 
 
-def _mistakes(
-    error: ValidationError, model: type[BaseModel], values: Mapping[str, Any] | None
-) -> list[_Mistake]:
-    """One for each path: the branches of a union are told together."""
-    by_path: dict[KeyPath, list[_Mistake]] = {}
-    for details in error.errors():
-        path = _true_path(details["loc"], values)
-        by_path.setdefault(path, []).append(_mistake(path, details, model))
-    return [
-        _Mistake(
-            path,
-            "; or ".join(dict.fromkeys(mistake.message for mistake in mistakes)),
-            mistakes[0].at_key,
-        )
-        for path, mistakes in by_path.items()
-    ]
-
-
-def _true_path(location: KeyPath, values: Mapping[str, Any] | None) -> KeyPath:
-    """The location without the names of a union's branches, which are in no file."""
-    if values is None:
-        return tuple(p for p in location if isinstance(p, int) or _is_key(p))
-    path: list[str | int] = []
-    here: Any = values
-    for position, part in enumerate(location):
-        if isinstance(here, Mapping) and isinstance(part, str):
-            if part in here or position == len(location) - 1:
-                path.append(part)
-                here = here.get(part)
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
-            path.append(part)
-            here = here[part]
-    return tuple(path)
-
-
-def _is_key(part: str | int) -> bool:
-    return not any(mark in str(part) for mark in "[]'")
-
-
-def _mistake(path: KeyPath, details: Any, model: type[BaseModel]) -> _Mistake:
-    kind, found, context = details["type"], details["input"], details.get("ctx", {})
-    name = str(path[-1]) if path else ""
-    if kind == "missing":
-        return _Mistake(path, f"the key '{name}' is missing", at_key=True)
-    if kind == "extra_forbidden":
-        allowed = list(_fields(model, path[:-1]))
-        message = f"unknown key '{name}'{near(name, allowed)}; allowed: {', '.join(allowed)}"
-        return _Mistake(path, message, at_key=True)
-    if kind == "literal_error":
-        allowed = [option.strip("' ") for option in str(context["expected"]).replace(" or ", ", ").split(",")]
-        message = f"found {_shown(found)}, allowed: {', '.join(allowed)}"
-        return _Mistake(path, message + near(str(found), allowed))
-    if kind == "string_pattern_mismatch":
-        return _Mistake(path, f"found {_shown(found)}, expected letters, digits and _ only")
-    if kind in ("value_error", "assertion_error"):
-        return _Mistake(path, str(context.get("error", details["msg"])))
-    message = details["msg"].replace("Input should be", "expected").replace("Value should", "must")
-    return _Mistake(path, f"found {_shown(found)}, {message[0].lower()}{message[1:]}")
-
-
-def _fields(model: type[BaseModel], path: KeyPath) -> Iterator[str]:
-    """The field names of the model at a path inside another."""
-    here: Any = model
-    for part in path:
-        fields = getattr(here, "model_fields", {})
-        here = _inner_model(fields[part].annotation) if part in fields else None
-    yield from getattr(here, "model_fields", {})
-
-
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, UnionType, list, dict):
-        for argument in get_args(annotation):
-            found = _inner_model(argument)
-            if found is not None:
-                return found
-    return None
-
-
-def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return f"{_kind(value)} {text}" if len(text) <= 60 else f"{_kind(value)} {text[:57]}..."
-
-
-def _kind(value: Any) -> str:
-    kinds = {dict: "mapping", list: "list", str: "text", bool: "", int: "number", float: "number"}
-    return "nothing:" if value is None else kinds.get(type(value), type(value).__name__)
+def _in_words(error: MarkedYAMLError) -> tuple[Place, str]:
+    raw = ": ".join(part for part in (error.context, error.problem) if part)
+    words = next((words for said, words in _IN_WORDS.items() if said in raw), " ".join(raw.split()))
+    open_quote = "end of stream" in raw
+    mark = (open_quote and error.context_mark) or error.problem_mark or error.context_mark
+    return ((mark.line + 1, mark.column + 1) if mark else (1, 1)), words
