@@ -60,18 +60,22 @@ class Problem:
     source_line: str = ""
 
     def __str__(self) -> str:
-        key = f"{self.key_path}: " if self.key_path else ""
+        key = f"{_printable(self.key_path)}: " if self.key_path else ""
         text = f"{self.file}:{self.line}:{self.column}: {key}{self.message}"
         if not self.source_line.strip():
             return text
-        # What cannot be printed, tabs among it, would move the caret or the terminal's cursor.
-        source = "".join(char if char.isprintable() else " " for char in self.source_line)
+        source = _printable(self.source_line)
         start = max(0, self.column - WIDEST // 2) if len(source) > WIDEST else 0
         margin = " " * len(str(self.line))
         return (
             f"{text}\n  {self.line} | {source[start : start + WIDEST]}"
             f"\n  {margin} | {' ' * (self.column - 1 - start)}^"
         )
+
+
+def _printable(text: str) -> str:
+    """Without tabs, line ends and control characters: they would move caret and cursor."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 class YamlError(UsmtError):
@@ -225,7 +229,7 @@ _AS_TEXT = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "timestamp", "value"
 _COLLECTIONS = {f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq")}
 
 _IN_WORDS = {
-    "found character '\\t'": "a tab; indent with spaces",
+    "found character '\\t'": "a tab, expected spaces",
     "another document": "a second document, where one is expected",
     "mapping values are not allowed": "a colon that fits nowhere; check the indentation, "
     "and write text with a colon in quotes",
