@@ -415,12 +415,14 @@ def test_names_that_are_not_there(catalogue: Catalogue):
 # -- task types that cannot be used
 
 
-def test_a_disabled_type_breaks_only_what_needs_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_disabled_type_breaks_only_what_needs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("USMT_DISABLE_PLUGINS", "detection")
-    found = load_catalogue(load_plugins())
+    mine = specs(tmp_path, groups__mine="id: mine\ntitle: Mine\ntasks: all\n")
+    found = load_catalogue(load_plugins(), [mine])
     assert set(found.unavailable) == set(DETECTION) and len(found.tasks) == 24
     assert len(found.group_tasks("ob")) == 7
-    assert found.groups_of("thyroid_nodule_det") == ["all"]
+    assert found.groups_of("thyroid_nodule_det") == ["all", "mine"]
+    assert len(found.task_ids("mine")) == 27, "what is needed but missing is not left out"
     with pytest.raises(SpecError, match=r"'thyroid_nodule_det' cannot be used: .*'detection'"):
         found.task("thyroid_nodule_det")
     with pytest.raises(SpecError) as caught:

@@ -335,6 +335,17 @@ def test_a_mistake_in_words(tmp_path: Path, text: str, expected: str):
     assert told(write(tmp_path, text)) == [expected]
 
 
+def test_the_models_inside_mappings_and_lists_are_known(tmp_path: Path):
+    class Shelf(Strict):
+        named: dict[str, list[Rates]] | None
+
+    file = read_yaml(write(tmp_path, "named: {a: [{head: 1, hed: 2}]}\n"))
+    [problem] = check(Shelf, file)
+    assert "1:23: named.a[0].hed: unknown key (did you mean 'head'?), allowed: head, body" in str(
+        problem
+    )
+
+
 def test_all_mistakes_in_the_order_of_the_file(tmp_path: Path):
     text = "weights: {b: x}\ncount: 1\nrates: {head: -1}\nname: 3\n"
     assert [each.split(" ")[1] for each in told(write(tmp_path, text))] == [
