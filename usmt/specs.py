@@ -70,12 +70,14 @@ class Catalogue:
         """The specs of a group's tasks, in its order. Raises SpecError, also when one of them
         cannot be used."""
         ids = self.task_ids(group)
-        lacking = [
-            f"  {task}: {self.unavailable[task]}" for task in ids if task in self.unavailable
-        ]
+        lacking: dict[str, list[str]] = {}
+        for task in ids:
+            if task in self.unavailable:
+                lacking.setdefault(self.unavailable[task], []).append(task)
         if lacking:
+            lines = [f"  {', '.join(tasks)}: {reason}" for reason, tasks in lacking.items()]
             raise SpecError(
-                "\n".join([f"the group '{group}' has tasks that cannot be used:", *lacking]),
+                "\n".join([f"the group '{group}' has tasks that cannot be used:", *lines]),
                 hint="See: usmt plugins list",
             )
         return [self.task(task) for task in ids]
