@@ -112,9 +112,7 @@ class TaskType(ABC):
         are the values of `metrics`."""
 
     @abstractmethod
-    def trivial(
-        self, spec: TaskSpec, labels: Sequence[tuple[Any, Size]]
-    ) -> Callable[[Size], Any]:
+    def trivial(self, spec: TaskSpec, labels: Sequence[tuple[Any, Size]]) -> Callable[[Size], Any]:
         """The best predictor that never looks at the image, fitted on training labels: majority
         class, mean landmarks, mean box, best constant mask. Maps an image size to a result."""
 

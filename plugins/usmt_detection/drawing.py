@@ -17,7 +17,5 @@ def draw_box(image: np.ndarray, box: np.ndarray, caption: str) -> np.ndarray:
     if caption:
         scale = max(0.3, min(picture.shape[:2]) / 500)
         at = (x_min, max(10, y_min - 3))
-        cv2.putText(
-            picture, caption, at, cv2.FONT_HERSHEY_SIMPLEX, scale, COLOUR, 1, cv2.LINE_AA
-        )
+        cv2.putText(picture, caption, at, cv2.FONT_HERSHEY_SIMPLEX, scale, COLOUR, 1, cv2.LINE_AA)
     return picture

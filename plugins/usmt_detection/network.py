@@ -29,7 +29,7 @@ class MapHead(nn.Module):
         self.predict = nn.Conv2d(channels, 5, 1)
         nn.init.normal_(self.predict.weight, std=0.01)
         start = torch.tensor([-math.log((1 - PRIOR) / PRIOR), 0.0, 0.0, 0.3, 0.3])
-        self.predict.bias.data.copy_(start)
+        self.predict.bias = nn.Parameter(start)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         raw = self.predict(F.relu(self.mix(features)))

@@ -64,9 +64,7 @@ class DetectionTaskType(TaskType):
         height, width = size
         low, high = min(x_min, y_min), max(x_max - width, y_max - height)
         if low < -TOLERANCE or high > TOLERANCE:
-            found.append(
-                f"the box {_text(box)} is outside the image of {width} x {height} pixels"
-            )
+            found.append(f"the box {_text(box)} is outside the image of {width} x {height} pixels")
         return found
 
     def wrap(self, spec: Any, label: Any, size: Size) -> dict[str, Any]:
@@ -80,9 +78,7 @@ class DetectionTaskType(TaskType):
         import torch
 
         x_min, y_min, x_max, y_max = wrapped["box"].as_subclass(torch.Tensor)[0]
-        box = torch.stack(
-            [(x_min + x_max) / 2, (y_min + y_max) / 2, x_max - x_min, y_max - y_min]
-        )
+        box = torch.stack([(x_min + x_max) / 2, (y_min + y_max) / 2, x_max - x_min, y_max - y_min])
         return {"box": box / torch.tensor([size[1], size[0], size[1], size[0]])}
 
     def head(self, spec: Any, channels: int) -> nn.Module:

@@ -75,33 +75,35 @@ def records_of(
             records.append(_defective(task_id, table.damage.place, table.damage.reason))
         if table.usable:
             rows = [row for row in table.rows if row.task in ("", task_id)]
-            complete = _with_columns(table, rows, records, task_id)
+            complete = _with_columns(table, rows, task_id, spec, records)
             records += [_record(root, task_id, spec, row, first_place) for row in complete]
     return records
 
 
-def _with_columns(table: Table, rows: list[Row], records: list[Record], task_id: str) -> list[Row]:
-    """The rows whose label's columns are there. For the others one record with a defect is added,
-    at the header."""
+def _with_columns(
+    table: Table, rows: list[Row], task_id: str, spec: TaskSpec | None, records: list[Record]
+) -> list[Row]:
+    """The rows whose label's columns are there. For the others one record with a defect, at the
+    header, is added to `records`."""
     lacking: Counter[str] = Counter()
     complete = []
     for row in rows:
-        lack = _lacking_columns(table, row)
+        lack = _lacking_columns(table, row, spec)
         if lack is None:
             complete.append(row)
         else:
             lacking[lack] += 1
     for lack, count in lacking.items():
-        reason = f"{lack}, which {count} rows of task '{task_id}' need"
+        reason = f"{lack}, which rows of task '{task_id}' need ({count} of them)"
         records.append(_defective(task_id, table.header, reason))
     return complete
 
 
-def _lacking_columns(table: Table, row: Row) -> str | None:
+def _lacking_columns(table: Table, row: Row, spec: TaskSpec | None) -> str | None:
     if row.defect is not None:
         return None
     try:
-        needed = columns_of(_kind(row, None), _count(row, None))
+        needed = columns_of(_kind(row, spec), _count(row, spec))
     except CellError:
         return None  # said of the row itself
     return missing_columns(needed, table.columns)

@@ -100,7 +100,8 @@ def missing_columns(needed: tuple[str, ...], columns: tuple[str, ...]) -> str | 
     missing = [name for name in needed if name not in columns]
     if not missing:
         return None
-    named = ", ".join(f"'{name}'{nearest(name, set(columns) - set(needed))}" for name in missing)
+    spare = set(columns) - {*COMMON, *needed}
+    named = ", ".join(f"'{name}'{nearest(name, spare)}" for name in missing)
     return f"missing column{'s' if len(missing) > 1 else ''} {named}"
 
 

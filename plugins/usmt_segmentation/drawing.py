@@ -27,8 +27,6 @@ def draw_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         colour = np.array(COLOURS[(int(k) - 1) % len(COLOURS)])
         held = mask == k
         picture[held] = ((1 - OPACITY) * picture[held] + OPACITY * colour).astype(np.uint8)
-        outlines, _ = cv2.findContours(
-            held.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE
-        )
+        outlines, _ = cv2.findContours(held.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, colour.tolist(), 1)
     return picture

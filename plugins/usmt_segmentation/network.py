@@ -95,7 +95,5 @@ def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
         (n,), in [0, 1].
     """
     loss = DiceLoss(mode="multiclass", from_logits=True, ignore_index=OUTSIDE)
-    full = F.interpolate(
-        logits.float(), size=mask.shape[-2:], mode="bilinear", align_corners=False
-    )
+    full = F.interpolate(logits.float(), size=mask.shape[-2:], mode="bilinear", align_corners=False)
     return torch.stack([loss(full[row : row + 1], mask[row : row + 1]) for row in range(len(mask))])

@@ -66,9 +66,7 @@ class SegmentationTaskType(TaskType):
     def problems(self, spec: Any, label: Any, size: Size) -> list[str]:
         mask = np.asarray(label)
         if mask.shape != size:
-            return [
-                f"a mask of {_shape(mask.shape)} pixels for an image of {_shape(size)} pixels"
-            ]
+            return [f"a mask of {_shape(mask.shape)} pixels for an image of {_shape(size)} pixels"]
         values = np.unique(mask)
         foreign = [int(value) for value in values if value >= len(spec.classes) or value < 0]
         if not foreign:

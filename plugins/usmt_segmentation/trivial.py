@@ -14,9 +14,7 @@ SIDE = 64
 """Masks are compared stretched to SIDE x SIDE."""
 
 
-def best_constant_mask(
-    masks: Sequence[np.ndarray], classes: int
-) -> Callable[[Size], Segmentation]:
+def best_constant_mask(masks: Sequence[np.ndarray], classes: int) -> Callable[[Size], Segmentation]:
     """For each class, the pixels that hold it in more than a share of the masks, the share chosen
     for the highest mean Dice; where classes meet, the more frequent one."""
     small = np.stack(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from usmt.cli.session import JsonOption, PluginsDirOption, SpecsOption, open_session
 from usmt.cli.train import parse_data
-from usmt.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
     split: Annotated[
-        str, typer.Option(metavar="val|test", help="Side of the frozen split.")
+        Literal["val", "test"], typer.Option(help="Side of the frozen split.")
     ] = "test",
     data: Annotated[
         list[str] | None,
@@ -32,8 +31,6 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Score a run's best weights, each image at its original resolution."""
-    if split not in ("val", "test"):
-        raise ConfigError(f"--split {split}: not a side to score on", hint="val or test")
     from usmt.train.finished import evaluate_run
     from usmt.train.run_folder import RunFolder
 

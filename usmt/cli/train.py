@@ -74,10 +74,11 @@ def train(
     given = {key: value for key, value in options.items() if value is not None}
     from usmt.train import run
     from usmt.train.config import load_settings
+    from usmt.train.run_folder import RunFolder
 
     if resume is not None:
         _check_alone(given, config=config, out=out, dry_run=dry_run, set_=set_)
-        settings = run.RunFolder(resume).settings()
+        settings = RunFolder(resume).settings()
     else:
         settings = load_settings(preset, config, given, set_ or [])
     session = open_session(settings.specs, settings.plugins_dirs, json)

@@ -136,7 +136,7 @@ def _agreeing_tiles(a: np.ndarray, b: np.ndarray, tiles: Sequence[int]) -> np.nd
         one = a[:, y : y + TILE, x : x + TILE].reshape(-1, pixels, 1)
         area = b[:, y - REACH : y + TILE + REACH, x - REACH : x + TILE + REACH]
         many = np.lib.stride_tricks.sliding_window_view(area, (TILE, TILE), axis=(1, 2))
-        many = many.reshape(len(a), -1, pixels)
+        many = many.reshape(-1, (2 * REACH + 1) ** 2, pixels)
         sum_one, sum_many = _sum(one, axis=1), _sum(many, axis=2)
         covariance = pixels * (many @ one)[..., 0].astype(np.float64) - sum_one * sum_many
         variance_one = pixels * _sum(one * one, axis=1) - sum_one**2
@@ -153,7 +153,7 @@ def _textured_tiles(thumbnails: np.ndarray) -> np.ndarray:
     total = tiles.sum(axis=(2, 4), dtype=np.int64)
     squares = np.square(tiles, dtype=np.int64).sum(axis=(2, 4))
     variance = (TILE * TILE * squares - total**2) / TILE**4
-    return (variance >= TEXTURE).reshape(len(thumbnails), -1)
+    return (variance >= TEXTURE).reshape(-1, GRID**2)
 
 
 def _sum(values: np.ndarray, axis: int) -> np.ndarray:

@@ -32,7 +32,7 @@ class ImageMetric(Metric):
         self.add_state("count", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     @property
-    def higher_is_better(self) -> bool:  # type: ignore[override]
+    def higher_is_better(self) -> bool:
         return self._higher_is_better
 
     def update(self, result: Any, label: Any) -> None:

@@ -12,6 +12,11 @@ from usmt.errors import ConfigError, near
 from usmt.model.weights import Provenance, load_weights
 from usmt.task_type import Features
 
+LAYER_SCALE = 0.1
+"""What the layer scales of a network without pretrained weights start at: as CaiT has it for up to
+18 blocks (arXiv 2103.17239, section 2). DINOv3's own start, 1e-5, is made for long pretraining: its
+blocks would add next to nothing for the length of a small run."""
+
 
 def build_backbone(
     name: str,
@@ -39,6 +44,8 @@ def build_backbone(
     """
     vit = _build(name, image_size, maps, drop_path)
     provenance = load_weights(vit, name, weights)
+    if weights == "none":
+        _wake(vit)
     return Backbone(vit, image_size, maps, provenance, checkpointing=checkpointing)
 
 
@@ -135,6 +142,14 @@ def _build(name: str, image_size: int, maps: int, drop_path: float) -> nn.Module
             hint=f"Use {below or stride} or {below + stride}",
         )
     return vit
+
+
+def _wake(vit: nn.Module) -> None:
+    """Starts the layer scales of all blocks (timm calls them `gamma_1`, `ls1.gamma`, ...) at a
+    value from which they can learn."""
+    for name, parameter in vit.named_parameters():
+        if name.rpartition(".")[2].startswith("gamma"):
+            nn.init.constant_(parameter, LAYER_SCALE)
 
 
 def _check_name(name: str) -> None:

@@ -100,12 +100,12 @@ class RunSettings(Settings):
     specs: list[Path] = Field(default=[], description="folders with the user's tasks and groups")
     plugins_dirs: list[Path] = Field(default=[], description="folders with loose plugins")
     skip_bad: bool = Field(False, description="train without the records that have defects")
-    split: SplitSettings = SplitSettings()  # type: ignore[call-arg]
+    split: SplitSettings = SplitSettings()
     seed: int = Field(0, ge=0)
 
     image_size: int = Field(ge=32, le=2048, multiple_of=16, description="network input, pixels")
     backbone: BackboneSettings
-    moe: MoESettings = MoESettings()  # type: ignore[call-arg]
+    moe: MoESettings = MoESettings()
     task_types: dict[Identifier, dict[str, Any]] = Field(
         default={}, description="task type -> its options, e.g. {segmentation: {...}}"
     )
@@ -116,8 +116,8 @@ class RunSettings(Settings):
     epochs: int = Field(ge=1)
     batch_size: int = Field(16, ge=1, description="images an optimizer step, over all processes")
     accumulate: int = Field(1, ge=1, description="pieces a batch is cut into, to save memory")
-    sampler: SamplerSettings = SamplerSettings()  # type: ignore[call-arg]
-    augment: AugmentSettings = AugmentSettings()  # type: ignore[call-arg]
+    sampler: SamplerSettings = SamplerSettings()
+    augment: AugmentSettings = AugmentSettings()
     optimizer: OptimizerSettings
 
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -23,7 +23,7 @@ def draw_curves(
     columns = min(4, len(primary))
     lines = -(-len(primary) // columns)
     figure = Figure(figsize=(10, 3.2 + 2.0 * lines), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=[3.0, 2.0 * lines])
+    top, bottom = figure.subfigures(2, 1, height_ratios=[3.0, 2.0 * lines], squeeze=False)[:, 0]
     loss_axis, selection_axis = top.subplots(1, 2)
     for task in primary:
         loss_axis.plot(epochs, [_number(e["loss"].get(task)) for e in entries], label=task)
@@ -31,7 +31,7 @@ def draw_curves(
     loss_axis.legend(fontsize=6)
     selection_axis.plot(epochs, [_number(e["selection"]) for e in entries], color="black")
     selection_axis.set(title="validation: selection score", xlabel="epoch")
-    axes = np.atleast_1d(bottom.subplots(lines, columns)).ravel()
+    axes = bottom.subplots(lines, columns, squeeze=False).ravel()
     for axis, (task, metric) in zip(axes, primary.items(), strict=False):
         axis.plot(epochs, [_number(e["scores"].get(task, {}).get(metric)) for e in entries])
         axis.set_title(f"{task}: {metric}", fontsize=8)

@@ -183,8 +183,8 @@ def keep(
     """Writes what an epoch leaves: best/ if it was the best, its metrics, last/."""
     weights = run.learner.network.state_dict()
     if improved:
-        state = {"epoch": run.epoch, "selection": evaluation.selection}
-        save_checkpoint(run.folder.best, Checkpoint(weights, state))
+        best = {"epoch": run.epoch, "selection": evaluation.selection}
+        save_checkpoint(run.folder.best, Checkpoint(weights, best))
     routing = run.learner.network.routing_report()
     run.folder.append_metrics(
         {
@@ -205,7 +205,7 @@ def keep(
             if name not in run.warned:
                 run.warned.add(name)
                 run.output.warning(f"{name} is hardly used by any task (see figures/routing.png)")
-    state = {
+    state: dict[str, Any] = {
         "epoch": run.epoch,
         "step": run.step,
         "best": run.best,

@@ -31,9 +31,9 @@ from usmt.train.step import Learner
 
 def chosen_specs(settings: RunSettings, catalogue: Catalogue) -> list[TaskSpec]:
     """The specs of the run's tasks: those of its group, then the single ones, each once."""
-    names = list(catalogue.group_tasks(settings.group)) if settings.group else []
-    names += settings.tasks
-    return [catalogue.task(name) for name in dict.fromkeys(names)]
+    specs = catalogue.group_tasks(settings.group) if settings.group else []
+    specs += [catalogue.task(name) for name in settings.tasks]
+    return list({spec.id: spec for spec in specs}.values())
 
 
 def make_types(

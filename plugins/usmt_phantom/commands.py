@@ -1,0 +1,42 @@
+"""`usmt phantom`: look at the phantom's images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds `usmt phantom sheet`."""
+    phantom = typer.Typer(help="Look at the simulated images.", no_args_is_help=True)
+    phantom.command("sheet")(sheet)
+    # Keeps `sheet` a command of its own name, though it is the only one.
+    phantom.callback()(lambda: None)
+    app.add_typer(phantom, name="phantom")
+
+
+def sheet(
+    out: Annotated[Path, typer.Option(help="Where the PNG goes.")] = Path("phantom_sheet.png"),
+    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    size: Annotated[int, typer.Option(min=32, max=512, help="Width of an image, pixels.")] = 128,
+    columns: Annotated[int, typer.Option(min=1, max=20, help="Images of each task.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images.")] = 0,
+) -> None:
+    """Draw a contact sheet: some images of every task, with their labels."""
+    from usmt import UsmtError, load_catalogue, load_plugins
+    from usmt_phantom.sheet import draw_sheet
+
+    plugins = load_plugins()
+    catalogue = load_catalogue(plugins)
+    wanted = task or sorted(catalogue.tasks)
+    if unknown := [name for name in wanted if name not in catalogue.tasks]:
+        raise UsmtError(f"no task '{unknown[0]}'", hint="See `usmt tasks list`.")
+    specs = [catalogue.tasks[name] for name in wanted]
+    types = {spec.type: plugins.task_types[spec.type] for spec in specs}
+    drawers = {name: cls(cls.Options()) for name, cls in types.items()}
+    picture = draw_sheet(specs, drawers, size=size, columns=columns, seed=seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(out, optimize=True)
+    typer.echo(str(out))

@@ -1,0 +1,114 @@
+"""The dataset `phantom`: simulated B-mode images for any task, and their exact labels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from usmt import Dataset, DatasetOptions, Record, TaskSpec
+from usmt_phantom import labels
+from usmt_phantom.anatomy.plan import Generator
+from usmt_phantom.casting import Casting, cast
+from usmt_phantom.scene import Scene
+
+
+class PhantomOptions(DatasetOptions):
+    """What `--data phantom` can be told.
+
+    Attributes:
+        images: images for each task.
+        size: width of an image in pixels; its height is three quarters of it to all of it.
+        seed: another seed gives other images.
+    """
+
+    images: int = Field(default=80, ge=10, le=100_000)
+    size: int = Field(default=128, ge=32, le=1024)
+    seed: int = Field(default=0, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One image to be made: what is drawn, which of the task's images it is, its size, and the
+    seed of its random numbers."""
+
+    casting: Casting
+    index: int
+    height: int
+    width: int
+    entropy: int
+
+    def scene(self) -> Scene:
+        """What lies before the probe; the same each time."""
+        rng = self._generator(0)
+        return self.casting.scene(self.index, self.height / self.width, rng)
+
+    def speckle(self) -> Generator:
+        """The random numbers of the image itself, apart from those of the scene."""
+        return self._generator(1)
+
+    def _generator(self, stream: int) -> Generator:
+        return np.random.default_rng(np.random.SeedSequence((self.entropy, stream)))
+
+
+class Phantom(Dataset):
+    """Simulated images: what a task's images and labels look like, without any data.
+
+    Every image is a function of the task's id, its index and the seed. Classes are equally
+    frequent, sources all differ, and labels have no noise. The images are not real: nothing that
+    is measured on them says anything about patients.
+    """
+
+    name: ClassVar[str] = "phantom"
+    Options: ClassVar[type[DatasetOptions]] = PhantomOptions
+    synthetic: ClassVar[bool] = True
+    options: PhantomOptions
+
+    def records(self, task: TaskSpec) -> list[Record]:
+        """`options.images` records. Raises `DataError` for a task that cannot be drawn."""
+        casting = cast(task)
+        return [self._record(task.id, casting, index) for index in range(self.options.images)]
+
+    def read_image(self, record: Record) -> np.ndarray:
+        """The image, uint8 (H, W) grey."""
+        from usmt_phantom.render import Machine, render
+
+        shot: Shot = record.payload
+        rng = shot.speckle()
+        return render(shot.scene(), shot.height, shot.width, Machine.draw(rng), rng)
+
+    def read_label(self, record: Record, task: TaskSpec) -> Any:
+        """The label, from the geometry of the scene; the image is not made for it."""
+        shot: Shot = record.payload
+        casting = shot.casting
+        match casting.kind:
+            case "classification":
+                return shot.index % casting.count
+            case "segmentation":
+                return labels.mask(shot.scene(), casting.parts, shot.height, shot.width)
+            case "regression":
+                return labels.points(shot.scene(), shot.width)
+            case "detection":
+                return labels.box(shot.scene(), shot.height, shot.width)
+
+    def _record(self, task_id: str, casting: Casting, index: int) -> Record:
+        key = f"{task_id}/{index:05d}"
+        classified = casting.kind == "classification"
+        return Record(
+            task=task_id,
+            key=key,
+            source_id=key,
+            place=f"phantom {task_id} #{index}",
+            stratum=str(index % casting.count) if classified else "",
+            payload=self._shot(task_id, casting, index),
+        )
+
+    def _shot(self, task_id: str, casting: Casting, index: int) -> Shot:
+        text = f"{task_id}:{index}:{self.options.seed}"
+        entropy = int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")
+        width = self.options.size
+        quarter = np.random.default_rng(entropy).uniform(0.75, 1.0)
+        return Shot(casting, index, round(width * float(quarter)), width, entropy)

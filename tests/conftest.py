@@ -1,0 +1,25 @@
+"""What tests of several folders need."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def realus() -> Path:
+    """The pack of real images, in the challenge's layout. A missing pack is a failure: what only
+    real images can show would otherwise go untested without a word."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "realus"
+    pack = Path(os.environ.get("USMT_REALUS", beside))
+    if not (pack / "csv_files").is_dir():
+        pytest.fail(f"no real images in {pack}; put the pack there, or name it in USMT_REALUS")
+    return pack
+
+
+@pytest.fixture(scope="session")
+def realus_specs() -> Path:
+    """Specs of the pack's tasks that are not built in, and its groups."""
+    return Path(__file__).parent / "realus_specs"

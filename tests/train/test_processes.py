@@ -1,0 +1,59 @@
+"""Two processes train as one does: the same images, the same losses, the same scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FOUR_TYPES, QUICK, tasks
+from safetensors.torch import load_file
+
+COMMON = ("train", *tasks(*FOUR_TYPES), *QUICK, "--set", "epochs=2", "--set", "batch_size=8")
+
+
+def launch(out: Path, processes: int, *options: str) -> list[dict]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={processes}", "-m", "usmt", *COMMON, "--out", str(out), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> tuple[Path, list[dict]]:
+    out = tmp_path_factory.mktemp("one") / "run"
+    return out, launch(out, 1)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_two_processes_equal_one(alone, tmp_path: Path, accumulate: int):
+    """With rows of a task in one process only, in both, or in none, and with pieces."""
+    folder, one = alone
+    two = launch(tmp_path / "two", 2, "--set", f"accumulate={accumulate}")
+    for first, second in zip(one, two, strict=True):
+        assert first["step"] == second["step"]
+        for task in FOUR_TYPES:
+            assert second["loss"][task] == pytest.approx(first["loss"][task], abs=1e-4)
+        assert second["scores"].keys() == first["scores"].keys()
+    weights = load_file(folder / "last" / "model.safetensors")
+    others = load_file(tmp_path / "two" / "last" / "model.safetensors")
+    for name, tensor in weights.items():
+        assert torch.allclose(tensor, others[name], atol=2e-3), name
+    scores = json.loads((folder / "scores.json").read_text())["tasks"]
+    joined = json.loads((tmp_path / "two" / "scores.json").read_text())["tasks"]
+    assert {t: e["images"] for t, e in joined.items()} == {
+        t: e["images"] for t, e in scores.items()
+    }
+    assert (tmp_path / "two" / "scores.csv").read_text().count("\n") == (
+        folder / "scores.csv"
+    ).read_text().count("\n")
+    first_block = one[0]["routing"]["share"]["block 12"]
+    assert two[0]["routing"]["share"]["block 12"] == [
+        pytest.approx(row, abs=1e-2) for row in first_block
+    ]
