@@ -98,7 +98,7 @@ def main() -> None:
                 took = seconds(network, images, backward=backward, bf16=options.bf16)
                 if number >= 2:
                     times.setdefault((label, backward), []).append(took)
-    print(  # noqa: T201
+    print(
         f"{options.name}, {options.size} px, batch {options.batch}, {options.device}"
         f"{', bf16' if options.bf16 else ''}, {torch.get_num_threads()} threads\n"
         f"{'':14}{'forward':>18}{'forward+backward':>20}{'active parameters':>20}"
@@ -110,7 +110,7 @@ def main() -> None:
             middle = statistics.median(times[label, backward])
             cells.append(f"{1000 * middle:9.1f} ms {middle / plain[backward]:4.2f}x")
         active = sum(count.active for count in network.parameter_counts().values())
-        print(f"{label:14}{cells[0]:>18}{cells[1]:>20}{active / 1e6:>18.1f} M")  # noqa: T201
+        print(f"{label:14}{cells[0]:>18}{cells[1]:>20}{active / 1e6:>18.1f} M")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Usmt, runner
+
+
+@pytest.fixture
+def usmt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Usmt]:
+    """Runs command lines in this process; loose plugins are forgotten afterwards."""
+    for name in ("USMT_SPECS", "USMT_PLUGINS_DIR", "USMT_DISABLE_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+    path = list(sys.path)
+    yield runner(capsys)
+    sys.path[:] = path
+    sys.modules.pop("ward_plugin", None)
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ def test_the_page_s_commands(
         code = main(shlex.split(text)[1:])
         out, err = capsys.readouterr()
         assert code == 0, err
-        assert "clinic" in out
+        assert "clinic" in out + err
     assert (tmp_path / "run" / "scores.csv").is_file() is not dry_run
 
 

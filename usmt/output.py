@@ -51,6 +51,7 @@ class Output:
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._progress: Progress | None = None
+        self._bars = 0
 
     @classmethod
     def silent(cls) -> Output:
@@ -112,22 +113,28 @@ class Output:
     def progress(self, description: str, total: int | None) -> Iterator[Bar]:
         """A bar with rate and time left on a terminal; else a line now and then.
 
-        Bars may be nested. In JSON mode only a terminal shows them.
+        Bars may be nested: an inner one goes when it is done, and without a terminal speaks only
+        while it is slow. In JSON mode only a terminal shows them.
         """
-        if self._stderr.isatty():
-            inner = self._progress is not None
-            with self._rich_progress() as progress:
-                task = progress.add_task(description, total=total)
+        inner = self._bars > 0
+        self._bars += 1
+        try:
+            if self._stderr.isatty():
+                with self._rich_progress() as progress:
+                    task = progress.add_task(description, total=total)
+                    try:
+                        yield _RichBar(progress, task)
+                    finally:
+                        (progress.remove_task if inner else progress.stop_task)(task)
+            else:
+                stream = _Nowhere() if self.json else self._stderr
+                bar = _PlainBar(description, total, stream, brief=inner)
                 try:
-                    yield _RichBar(progress, task)
+                    yield bar
                 finally:
-                    (progress.remove_task if inner else progress.stop_task)(task)
-        else:
-            bar = _PlainBar(description, total, _Nowhere() if self.json else self._stderr)
-            try:
-                yield bar
-            finally:
-                bar.end()
+                    bar.end()
+        finally:
+            self._bars -= 1
 
     # -- terminals
 
@@ -200,13 +207,18 @@ class _RichBar:
 
 
 class _PlainBar:
-    """Says where it is at the start, every `PLAIN_INTERVAL` seconds, and at the end."""
+    """Says where it is at the start, every `PLAIN_INTERVAL` seconds, and at the end; a brief one
+    only in between."""
 
-    def __init__(self, description: str, total: int | None, stream: TextIO) -> None:
+    def __init__(
+        self, description: str, total: int | None, stream: TextIO, *, brief: bool = False
+    ) -> None:
         self._description, self._total, self._stream = description, total, stream
+        self._brief = brief
         self._done = 0
         self._started = self._said = monotonic()
-        self._line(f"0 of {total}" if total is not None else "started")
+        if not brief:
+            self._line(f"0 of {total}" if total is not None else "started")
 
     def advance(self, n: int = 1) -> None:
         self._done += n
@@ -225,6 +237,8 @@ class _PlainBar:
         self._description = description
 
     def end(self) -> None:
+        if self._brief:
+            return
         of = f" of {self._total}" if self._total is not None else ""
         self._line(f"{self._done}{of} in {_duration(monotonic() - self._started)}")
 

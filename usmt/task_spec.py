@@ -38,4 +38,5 @@ class GroupSpec(BaseModel):
 
     id: Identifier
     title: str = Field(min_length=1)
+    images: int | None = Field(default=None, ge=1, description="published number of images")
     tasks: list[Identifier] | Literal["all"] = Field(min_length=1)

@@ -1,20 +1,15 @@
-"""`usmt tasks`, `groups`, `plugins`: what is printed, where, how fast, and with which exit code."""
+"""`usmt tasks`, `groups`, `plugins`: what is printed, where, and with which exit code."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-from usmt.cli.main import main
+from command_line import Answer, Usmt
 
 TASK_KEYS = ["id", "type", "organ", "dataset", "images", "groups", "plugin"]
 GROUP_KEYS = ["id", "title", "tasks", "images", "plugin", "file"]
@@ -75,35 +70,6 @@ flip: none
 GROUP = "id: ward\ntitle: Everything of the ward\ntasks: [bladder_volume, lung]\n"
 
 
-class Answer(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def data(self):
-        return json.loads(self.out)
-
-
-Usmt = Callable[..., Answer]
-
-
-@pytest.fixture
-def usmt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Usmt]:
-    """Runs one command line in this process."""
-    for name in ("USMT_SPECS", "USMT_PLUGINS_DIR", "USMT_DISABLE_PLUGINS"):
-        monkeypatch.delenv(name, raising=False)
-    path = list(sys.path)
-
-    def run(*arguments: object) -> Answer:
-        code = main([str(argument) for argument in arguments])
-        return Answer(code, *capsys.readouterr())
-
-    yield run
-    sys.path[:] = path
-    sys.modules.pop("ward_plugin", None)
-
-
 @pytest.fixture
 def ward(tmp_path: Path) -> list[object]:
     """The options that add one task type, one task and one group."""
@@ -129,7 +95,8 @@ def test_the_27_tasks(usmt: Usmt) -> None:
     [head] = [task for task in answer.data if task["id"] == "fetal_head"]
     assert head["type"] == head["plugin"] == "segmentation"
     assert head["dataset"] == "fmc_uia" and set(head["groups"]) == {"ob", "all"}
-    assert sum(task["images"] for task in answer.data) == 40388
+    [lung] = [task for task in answer.data if task["id"] == "lung"]
+    assert lung["images"] == 1482 and head["images"] is None  # published, and not
 
 
 @pytest.mark.parametrize(
@@ -180,7 +147,7 @@ def test_own_task_type_task_and_group(usmt: Usmt, ward: list[object], order: str
     answer = ask("tasks", "show", "bladder_volume", "--json")
     assert answer.code == 0
     assert list(answer.data)[: len(TASK_KEYS)] == TASK_KEYS
-    assert answer.data["plugin"] == "ward_plugin" and answer.data["groups"] == ["all", "ward"]
+    assert answer.data["plugin"] == "ward_plugin" and answer.data["groups"] == ["ward"]
     assert answer.data["title"] == "Bladder volume" and answer.data["images"] is None
     assert answer.data["file"].endswith("bladder_volume.yaml")
     assert "noise at discovery" in answer.err
@@ -297,23 +264,17 @@ import sys
 from usmt.cli.main import main
 code = main(sys.argv[1:])
 slow = {"torch", "torchvision", "timm", "torchmetrics", "scipy", "sklearn", "pandas", "cv2"}
-sys.exit(code or ",".join(slow & set(sys.modules)))
+sys.exit(code or ",".join(slow & set(sys.modules)) or 0)
 """
 
 
 @pytest.mark.parametrize("arguments", LOOKS, ids=" ".join)
-def test_no_look_imports_torch_and_each_takes_less_than_a_second(arguments: list[str]) -> None:
-    times = []
-    for _ in range(3):  # the best of three: the machine may be busy
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=False
-        )
-        times.append(time.perf_counter() - start)
-        assert (done.returncode, done.stderr) == (0, "")
-        if times[-1] < 1:
-            break
-    assert min(times) < 1
+def test_no_look_imports_torch(arguments: list[str]) -> None:
+    """How long each takes is measured in benchmarks/startup.py."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii() and "\x1b" not in done.stdout
 
 

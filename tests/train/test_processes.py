@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import FOUR_TYPES, QUICK, tasks
 from safetensors.torch import load_file
+from small_runs import FOUR_TYPES, QUICK, tasks
 
 COMMON = ("train", *tasks(*FOUR_TYPES), *QUICK, "--set", "epochs=2", "--set", "batch_size=8")
 

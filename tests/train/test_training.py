@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import FOUR_TYPES, QUICK, Usmt, tasks, weights
+from command_line import Usmt
 from ruamel.yaml import YAML
 from safetensors.torch import load_file
+from small_runs import FOUR_TYPES, QUICK, tasks, weights
 
 MIXED = (*tasks(*FOUR_TYPES), *QUICK)
 
@@ -73,9 +74,9 @@ def test_the_table_and_the_warning_that_images_are_synthetic(usmt: Usmt, tmp_pat
     out = tmp_path / "run"
     outcome = usmt("train", *MIXED, "--set", "epochs=1", "--out", out)
     assert outcome.code == 0
-    assert "synthetic" in outcome.stderr
+    assert "synthetic" in outcome.err
     for word in (*FOUR_TYPES, "trivial", "dsc", "auc", "mre", "iou", str(out)):
-        assert word in outcome.stdout
+        assert word in outcome.out
 
 
 def test_one_seed_gives_one_result(usmt: Usmt, tmp_path: Path, trained: Path):
@@ -148,13 +149,13 @@ def test_resume_from_the_first_epoch(usmt: Usmt, tmp_path: Path, trained: Path):
 def test_resume_of_a_finished_run_only_says_so(usmt: Usmt, trained: Path):
     before = weights(trained)
     outcome = usmt("train", "--resume", trained)
-    assert outcome.code == 0 and "finished" in outcome.stderr
+    assert outcome.code == 0 and "finished" in outcome.err
     assert weights(trained) == before
 
 
 def test_resume_takes_no_other_settings(usmt: Usmt, trained: Path):
     outcome = usmt("train", "--resume", trained, "--seed", "3")
-    assert outcome.code == 1 and "--seed" in outcome.stderr
+    assert outcome.code == 1 and "--seed" in outcome.err
 
 
 def test_resume_refuses_damage_and_folders_that_are_no_run(
@@ -166,15 +167,15 @@ def test_resume_refuses_damage_and_folders_that_are_no_run(
     content = (copy / "last" / "optimizer.pt").read_bytes()
     (copy / "last" / "optimizer.pt").write_bytes(content[: len(content) // 2])
     outcome = usmt("train", "--resume", copy)
-    assert outcome.code == 1 and "damaged: optimizer.pt" in outcome.stderr
+    assert outcome.code == 1 and "damaged: optimizer.pt" in outcome.err
     outcome = usmt("train", "--resume", tmp_path)
-    assert outcome.code == 1 and "no config.yaml" in outcome.stderr
+    assert outcome.code == 1 and "no config.yaml" in outcome.err
 
 
 def test_an_existing_folder_is_not_overwritten(usmt: Usmt, trained: Path):
     before = weights(trained)
     outcome = usmt("train", *MIXED, "--out", trained)
-    assert outcome.code == 1 and "not empty" in outcome.stderr and "--resume" in outcome.stderr
+    assert outcome.code == 1 and "not empty" in outcome.err and "--resume" in outcome.err
     assert weights(trained) == before
 
 
@@ -182,11 +183,11 @@ def test_evaluate_repeats_validation_scores_and_scores_the_test(usmt: Usmt, trai
     expected = json.loads((trained / "scores.json").read_text())["tasks"]
     outcome = usmt("evaluate", trained, "--split", "val", "--json")
     assert outcome.code == 0
-    for task, entry in outcome.json["tasks"].items():
+    for task, entry in outcome.data["tasks"].items():
         assert entry["score"] == pytest.approx(expected[task]["score"], rel=1e-6)
         assert entry["trivial"] == pytest.approx(expected[task]["trivial"], rel=1e-6)
     outcome = usmt("evaluate", trained, "--split", "test", "--json")
-    assert outcome.json["split"] == "test"
+    assert outcome.data["split"] == "test"
     with (trained / "split.csv").open() as file:
         lines = [line for line in file if not line.startswith("#")]
     test_keys = {(r["task"], r["key"]) for r in csv.DictReader(lines) if r["side"] == "test"}
@@ -204,11 +205,39 @@ def test_training_lowers_the_loss_of_each_task_type(usmt: Usmt, tmp_path: Path):
         assert entries[-1]["loss"][task] < entries[0]["loss"][task], task
 
 
+VARIANTS = {
+    "bf16": ["precision=bf16"],
+    "sparse": ["moe.top_k=1", "moe.balance_weight=0.01"],
+    "narrow experts": ["moe.hidden_ratio=1.0"],
+    "uniform": ["sampler.kind=uniform"],
+    "temperature": ["sampler.kind=temperature", "sampler.temperature=3"],
+    "recomputed": ["backbone.checkpointing=true", "backbone.drop_path=0.1"],
+    "constant, unclipped, in pieces": [
+        "optimizer.schedule=constant",
+        "optimizer.clip=null",
+        "accumulate=2",
+    ],
+    "one task counts for more": ["task_weights.fetal_femur=3"],
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_settings_change_the_run(usmt: Usmt, tmp_path: Path, trained: Path, variant: str):
+    changes = [part for change in VARIANTS[variant] for part in ("--set", change)]
+    out = tmp_path / "run"
+    outcome = usmt("train", *MIXED, "--set", "epochs=1", *changes, "--out", out)
+    assert outcome.code == 0, outcome.err
+    (entry,) = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert set(entry["loss"]) == set(FOUR_TYPES)
+    first = json.loads((trained / "metrics.jsonl").read_text().splitlines()[0])
+    assert entry["loss"] != first["loss"]
+
+
 def test_dry_run_stops_after_the_audit_and_writes_nothing(usmt: Usmt, tmp_path: Path):
     out = tmp_path / "run"
     outcome = usmt("train", *MIXED, "--dry-run", "--json", "--out", out)
     assert outcome.code == 0 and not out.exists()
-    audit = outcome.json["audit"]
+    audit = outcome.data["audit"]
     assert {group["group"] for group in audit["groups"]} == {"backbone", "moe", "decoder", "head"}
     assert {task["task"] for task in audit["tasks"]} == set(FOUR_TYPES)
     assert sum(task["weight"] for task in audit["tasks"]) == pytest.approx(1)
@@ -216,7 +245,7 @@ def test_dry_run_stops_after_the_audit_and_writes_nothing(usmt: Usmt, tmp_path: 
 
 def test_moe_is_off_for_one_task_on_for_several_and_as_told(usmt: Usmt):
     def groups(*options: str) -> set[str]:
-        audit = usmt("train", *options, *QUICK, "--dry-run", "--json").json["audit"]
+        audit = usmt("train", *options, *QUICK, "--dry-run", "--json").data["audit"]
         return {group["group"] for group in audit["groups"]}
 
     one, two = tasks("fetal_femur"), tasks("fetal_femur", "fetal_plane_cls")
@@ -276,9 +305,9 @@ def test_bad_options_are_said_and_nothing_is_trained(usmt: Usmt, tmp_path: Path,
     base = base or ["--task", "fetal_head"]
     outcome = usmt("train", *base, *options, "--out", tmp_path / "run")
     assert outcome.code == 1
-    assert "Traceback" not in outcome.stderr
+    assert "Traceback" not in outcome.err
     for word in words:
-        assert word in outcome.stderr
+        assert word in outcome.err
     assert not (tmp_path / "run").exists()
 
 
@@ -289,18 +318,18 @@ def test_a_config_file_is_laid_over_the_preset_and_its_errors_have_lines(
     good.write_text("tasks: [fetal_femur]\nepochs: 3\nmoe:\n  enabled: 'on'\n")
     outcome = usmt("train", "--config", good, *QUICK, "--dry-run", "--json")
     assert outcome.code == 0
-    assert [task["task"] for task in outcome.json["audit"]["tasks"]] == ["fetal_femur"]
+    assert [task["task"] for task in outcome.data["audit"]["tasks"]] == ["fetal_femur"]
     bad = tmp_path / "bad.yaml"
     bad.write_text("tasks: [fetal_femur]\nmoe:\n  expert: 3\nepochs: few\n")
     outcome = usmt("train", "--config", bad, *QUICK)
     assert outcome.code == 1
-    assert f"{bad}:3:3" in outcome.stderr and "experts" in outcome.stderr
-    assert f"{bad}:4:" in outcome.stderr
+    assert f"{bad}:3:3" in outcome.err and "experts" in outcome.err
+    assert f"{bad}:4:" in outcome.err
 
 
 def test_no_task_is_an_error(usmt: Usmt):
     outcome = usmt("train")
-    assert outcome.code == 1 and "--group" in outcome.stderr
+    assert outcome.code == 1 and "--group" in outcome.err
 
 
 def test_sampler_state_is_in_the_checkpoint(trained: Path):

@@ -35,9 +35,9 @@ def evaluate(
     from usmt.train.run_folder import RunFolder
 
     trained = RunFolder(run).settings()
-    session = open_session(
-        [*trained.specs, *(specs or [])], [*trained.plugins_dirs, *(plugins_dir or [])], json
-    )
+    # The run holds the specs of its tasks; the folders they came from may be gone.
+    spec_dirs = [*filter(Path.is_dir, trained.specs), *(specs or [])]
+    session = open_session(spec_dirs, [*trained.plugins_dirs, *(plugins_dir or [])], json)
     bindings = parse_data(data or [])
     summary = evaluate_run(run, split, bindings, session.catalogue, session.plugins, session.output)
     session.output.data(summary)

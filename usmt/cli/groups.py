@@ -48,14 +48,17 @@ def show_group(
 
 
 def as_data(group: str, catalogue: Catalogue) -> dict[str, Any]:
-    """What is told of a group; the keys are stable. Images are None unless each task tells its."""
+    """What is told of a group; the keys are stable. Images are as published for the group, else
+    the sum over its tasks, else None."""
     tasks = catalogue.group_tasks(group)
-    counts = [task.images for task in tasks if task.images is not None]
+    spec = catalogue.groups[group]
+    counts = [task.images for task in tasks]
+    total = None if None in counts else sum(filter(None, counts))
     return {
         "id": group,
-        "title": catalogue.groups[group].title,
+        "title": spec.title,
         "tasks": [task.id for task in tasks],
-        "images": sum(counts) if len(counts) == len(tasks) else None,
+        "images": spec.images or total,
         "plugin": catalogue.group_givers[group],
         "file": catalogue.group_files[group],
     }

@@ -49,6 +49,12 @@ class MoESettings(Settings):
     experts: int = Field(4, ge=2)
     blocks: int = Field(6, ge=1, description="how many of the last blocks (paper: 6)")
     top_k: int | None = Field(None, ge=1, description="experts a token; null: all (paper)")
+    hidden_ratio: float | None = Field(
+        None,
+        gt=0,
+        description="width of an expert's hidden layer over the tokens'; null: the pretrained "
+        "Mlp's, of which the experts are then copies",
+    )
     task_width: int = Field(64, ge=1, description="width of the task embedding")
     balance_weight: float = Field(0.0, ge=0, description="weight of the load-balance loss")
 
@@ -103,7 +109,11 @@ class RunSettings(Settings):
     split: SplitSettings = SplitSettings()
     seed: int = Field(0, ge=0)
 
-    image_size: int = Field(ge=32, le=2048, multiple_of=16, description="network input, pixels")
+    image_size: int = Field(
+        ge=32,
+        le=2048,
+        description="side of the network's input, pixels; a multiple of the patch size",
+    )
     backbone: BackboneSettings
     moe: MoESettings = MoESettings()
     task_types: dict[Identifier, dict[str, Any]] = Field(
@@ -149,12 +159,7 @@ def load_settings(
     Raises:
         ConfigError: for every setting that is unknown, of the wrong type or out of range.
     """
-    if preset not in PRESETS:
-        raise ConfigError(
-            f"unknown preset '{preset}'{near(preset, PRESETS)}", hint=f"one of {', '.join(PRESETS)}"
-        )
-    preset_file = Path(str(files("usmt.train") / "presets" / f"{preset}.yaml"))
-    values = read_yaml(preset_file).data
+    values = preset_values(preset)
     if config is not None:
         file = read_yaml(config)
         _check_file(file, values, options)
@@ -167,6 +172,15 @@ def load_settings(
     except ValidationError as error:
         lines = [f"{key}: {message}" for key, message in explain(error, RunSettings)]
         raise ConfigError("\n".join(lines), hint="All settings: docs/settings.md") from None
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """The settings that a preset gives. Raises ConfigError with the near name."""
+    if preset not in PRESETS:
+        raise ConfigError(
+            f"unknown preset '{preset}'{near(preset, PRESETS)}", hint=f"one of {', '.join(PRESETS)}"
+        )
+    return read_yaml(Path(str(files("usmt.train") / "presets" / f"{preset}.yaml"))).data
 
 
 def _check_file(file: Any, preset: dict[str, Any], options: dict[str, Any]) -> None:

@@ -160,7 +160,7 @@ def validate(run: Run) -> Evaluation:
         batch_size=run.settings.batch_size,
         workers=run.settings.workers,
         device=run.learner.accelerator.device,
-        output=Output.silent(),
+        output=run.output,
     )
     run.learner.network.record_routing(False)
     _gather_routing(run.learner)

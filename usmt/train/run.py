@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
-from usmt.data.collection import default_data
+from usmt.data.collection import Collection, default_data
+from usmt.data.split import Split
 from usmt.errors import ConfigError
 from usmt.evaluate.gallery import draw_gallery
 from usmt.output import Output
@@ -62,10 +63,8 @@ def train(
     if dry_run:
         return {"audit": asdict(_audit(run)), "folder": None}
     if run.main:
-        folder.begin(settings, specs)
-        folder.write_splits(run.collection.splits)
-        if run.collection.skipped:
-            folder.write_skipped(run.collection.skipped)
+        folder.begin(run.settings, specs, run.collection.splits, run.collection.skipped)
+    accelerator.wait_for_everyone()
     return _train(run)
 
 
@@ -80,9 +79,8 @@ def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -
         return {**summary, "folder": str(path)}
     specs = read_specs(folder, plugins)
     accelerator = make_accelerator(settings)
-    run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output)
-    if run.main:
-        folder.write_splits(run.collection.splits)
+    frozen = folder.read_splits(list(settings.data))
+    run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output, frozen)
     go_on(run)
     run.output.note(f"goes on after epoch {run.epoch} of {settings.epochs}")
     return _train(run)
@@ -96,15 +94,25 @@ def _prepare(
     plugins: Plugins,
     accelerator: Accelerator,
     output: Output,
+    frozen: Mapping[str, Split] | None = None,
 ) -> Run:
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
-    frozen = folder.read_splits(list(settings.data))
     collection = make_collection(settings, specs, types, catalogue, plugins, voice, frozen)
     say_data(collection, voice)
+    settings = _with_used_data(settings, collection, voice)
     run = set_up(settings, folder, specs, types, collection, accelerator, voice)
     say_audit(_audit(run), collection, voice)
     return run
+
+
+def _with_used_data(settings: RunSettings, collection: Collection, output: Output) -> RunSettings:
+    """The settings without datasets that no task of the run reads."""
+    unused = [name for name in settings.data if name not in collection.splits]
+    if unused:
+        output.warning(f"no task of this run reads the data of {', '.join(unused)}")
+    used = {name: settings.data[name] for name in collection.splits}
+    return settings.model_copy(update={"data": used})
 
 
 def _audit(run: Run) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +67,30 @@ class RunFolder:
 
     # -- what the run was asked to do
 
-    def begin(self, settings: RunSettings, specs: Sequence[TaskSpec]) -> None:
-        """Writes the resolved settings and the specs of the tasks: enough to repeat the run."""
-        tasks = self.specs / "tasks"
-        tasks.mkdir(parents=True, exist_ok=True)
+    def begin(
+        self,
+        settings: RunSettings,
+        specs: Sequence[TaskSpec],
+        splits: Mapping[str, Split],
+        skipped: Sequence[Defect],
+    ) -> None:
+        """Makes the folder with all that the run is asked to do: the resolved settings, the specs
+        of the tasks, the split, and skipped.csv with what --skip-bad left out. It appears whole,
+        so that a folder that is there can be resumed."""
+        fresh = RunFolder(self.path.with_name(f".{self.path.name}.new"))
+        shutil.rmtree(fresh.path, ignore_errors=True)
+        tasks = fresh.specs / "tasks"
+        tasks.mkdir(parents=True)
         for spec in specs:
             write_yaml(tasks / f"{spec.id}.yaml", spec.model_dump(mode="json", exclude_none=True))
-        write_yaml(self.specs / "tasks.yaml", {"tasks": [spec.id for spec in specs]})
-        write_yaml(self.config, settings.model_dump(mode="json"))
+        write_yaml(fresh.specs / "tasks.yaml", {"tasks": [spec.id for spec in specs]})
+        write_yaml(fresh.config, settings.model_dump(mode="json"))
+        for name, split in splits.items():
+            split.write(fresh.split(name, list(splits)))
+        if skipped:
+            rows = [(d.task, d.place, d.kind, d.reason) for d in skipped]
+            write_csv(fresh.path / "skipped.csv", ("task", "place", "kind", "reason"), rows)
+        fresh.path.rename(self.path)
 
     def settings(self) -> RunSettings:
         """The settings that the run was started with. Raises CheckpointError."""
@@ -89,19 +106,9 @@ class RunFolder:
                 f"{self.config}: not the settings of a run: {error.errors()[0]['msg']}"
             ) from None
 
-    def write_splits(self, splits: Mapping[str, Split]) -> None:
-        for name, split in splits.items():
-            split.write(self.split(name, list(splits)))
-
     def read_splits(self, datasets: Sequence[str]) -> dict[str, Split]:
-        """The frozen splits by dataset; those that were not written yet are left out."""
-        paths = {name: self.split(name, datasets) for name in datasets}
-        return {name: Split.read(path) for name, path in paths.items() if path.exists()}
-
-    def write_skipped(self, defects: Sequence[Defect]) -> None:
-        """skipped.csv: the records that --skip-bad left out."""
-        rows = [(d.task, d.place, d.kind, d.reason) for d in defects]
-        write_csv(self.path / "skipped.csv", ("task", "place", "kind", "reason"), rows)
+        """The frozen splits of a run's datasets."""
+        return {name: Split.read(self.split(name, datasets)) for name in datasets}
 
     # -- what it did
 

@@ -98,6 +98,7 @@ def make_network(
             blocks=chosen.blocks,
             top_k=chosen.top_k,
             task_width=chosen.task_width,
+            hidden_ratio=chosen.hidden_ratio,
         )
     return build_network([(spec, types[spec.type]) for spec in specs], backbone, moe=moe)
 
