@@ -9,7 +9,7 @@ demo: $(VENV)/usmt.installed
 	$(BIN)/usmt train --group ob
 
 test: $(VENV)/tools.installed
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/tools.installed
 	$(BIN)/ruff check .
@@ -25,11 +25,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/usmt.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q -e .
+	$(BIN)/python -m pip install -e .
 	touch $@
 
 $(VENV)/tools.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q -e '.[test,lint]'
+	$(BIN)/python -m pip install -e '.[test,lint]'
 	touch $@
 
 clean:

@@ -12,6 +12,9 @@ from torchvision.ops import sigmoid_focal_loss
 PRIOR = 0.05
 """Probability of a cell at the start; one in 64 holds the centre at 128 px."""
 
+SIZE = 0.3
+"""Side of a box at the start, as a share of the canvas."""
+
 BETA = 0.1
 """Where Smooth L1 turns from quadratic to linear, as a share of the canvas."""
 
@@ -20,7 +23,9 @@ class MapHead(nn.Module):
     """(n, C, h, w) -> {"score": logits (n, h, w), "box": (n, 4, h, w)}.
 
     A cell predicts the box's centre relative to its own centre, and the box's size, all as shares
-    of the canvas; `box` holds the centre's absolute place.
+    of the canvas; `box` holds the centre's absolute place. These four are divided by sqrt(C): an
+    optimizer that moves each weight by the learning rate would else move the box by a tenth of the
+    canvas at every step.
     """
 
     def __init__(self, channels: int) -> None:
@@ -28,8 +33,9 @@ class MapHead(nn.Module):
         self.mix = nn.Conv2d(channels, channels, 3, padding=1)
         self.predict = nn.Conv2d(channels, 5, 1)
         nn.init.normal_(self.predict.weight, std=0.01)
-        start = torch.tensor([-math.log((1 - PRIOR) / PRIOR), 0.0, 0.0, 0.3, 0.3])
+        start = torch.tensor([-math.log((1 - PRIOR) / PRIOR), 0.0, 0.0, 0.0, 0.0])
         self.predict.bias = nn.Parameter(start)
+        self.scale = 1 / math.sqrt(channels)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         raw = self.predict(F.relu(self.mix(features)))
@@ -38,7 +44,8 @@ class MapHead(nn.Module):
         x = (torch.arange(w, device=raw.device) + 0.5) / w
         y = (torch.arange(h, device=raw.device) + 0.5) / h
         centres = torch.stack([x.expand(h, w), y[:, None].expand(h, w)])
-        return {"score": score[:, 0], "box": torch.cat([centres + offset, size], dim=1)}
+        box = [centres + self.scale * offset, SIZE + self.scale * size]
+        return {"score": score[:, 0], "box": torch.cat(box, dim=1)}
 
 
 def map_loss(score: Tensor, box: Tensor, target: Tensor) -> Tensor:

@@ -96,5 +96,6 @@ class FmcUia(Dataset):
         lines[0] += nearest(task_id, self._task_ids)
         lines += [f"  {table.damage}" for table in self._tables if table.damage]
         return DataError(
-            "\n".join(lines), hint=f"its task_ids: {', '.join(self._task_ids) or 'none'}"
+            "\n".join(lines),
+            hint=f"its task_ids: {', '.join(self._task_ids) or 'none'}; --task chooses among tasks",
         )

@@ -76,6 +76,15 @@ def cast(task: TaskSpec) -> Casting:
     return Casting(kind, count, ((subject.draw, _looks(subject)),), parts)
 
 
+def can_draw(task: TaskSpec) -> bool:
+    """Whether `cast` finds an anatomy for a task."""
+    try:
+        cast(task)
+    except DataError:
+        return False
+    return True
+
+
 def _asked(task: TaskSpec) -> tuple[Kind, Names]:
     """The type of a task and the names of its classes or points, checked."""
     if task.type == "detection":

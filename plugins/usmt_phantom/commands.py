@@ -19,24 +19,32 @@ def add_commands(app: typer.Typer) -> None:
 
 def sheet(
     out: Annotated[Path, typer.Option(help="Where the PNG goes.")] = Path("phantom_sheet.png"),
-    task: Annotated[list[str] | None, typer.Option(help="Only this task; may be repeated.")] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this task; may be repeated.")
+    ] = None,
     size: Annotated[int, typer.Option(min=32, max=512, help="Width of an image, pixels.")] = 128,
-    columns: Annotated[int, typer.Option(min=1, max=20, help="Images of each task.")] = 4,
+    columns: Annotated[
+        int, typer.Option(min=1, max=20, help="Images of each task, each bare and labelled.")
+    ] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the images.")] = 0,
 ) -> None:
     """Draw a contact sheet: some images of every task, with their labels."""
     from usmt import UsmtError, load_catalogue, load_plugins
+    from usmt_phantom.casting import can_draw
     from usmt_phantom.sheet import draw_sheet
 
     plugins = load_plugins()
     catalogue = load_catalogue(plugins)
-    wanted = task or sorted(catalogue.tasks)
-    if unknown := [name for name in wanted if name not in catalogue.tasks]:
-        raise UsmtError(f"no task '{unknown[0]}'", hint="See `usmt tasks list`.")
-    specs = [catalogue.tasks[name] for name in wanted]
+    if task:  # one that cannot be drawn is an error here, and else left out
+        specs = [catalogue.task(name) for name in task]
+    else:
+        specs = [spec for _, spec in sorted(catalogue.tasks.items()) if can_draw(spec)]
     types = {spec.type: plugins.task_types[spec.type] for spec in specs}
     drawers = {name: cls(cls.Options()) for name, cls in types.items()}
     picture = draw_sheet(specs, drawers, size=size, columns=columns, seed=seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(out, optimize=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(out, "PNG", optimize=True)
+    except OSError as error:
+        raise UsmtError(f"{out} cannot be written: {error.strerror or error}") from error
     typer.echo(str(out))

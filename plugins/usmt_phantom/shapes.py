@@ -199,8 +199,15 @@ def minus(shape: Shape, *holes: Shape) -> Shape:
 
 
 def blob(rng: np.random.Generator, core: Ellipse, roughness: float, orders: Sequence[int]) -> Blob:
-    """A random outline about an ellipse; `roughness` is the sum of the relative amplitudes."""
+    """A random outline about an ellipse; `roughness` is the most that a wave of order 2 can have,
+    relative to the radius. Higher orders have less, or they would draw stars."""
     shares = rng.dirichlet(np.ones(len(orders)))
     phases = rng.uniform(0, 2 * np.pi, len(orders))
-    waves = zip(orders, roughness * shares, phases, strict=True)
-    return Blob(core, tuple((order, float(size), float(phase)) for order, size, phase in waves))
+    waves = zip(orders, shares, phases, strict=True)
+    return Blob(
+        core,
+        tuple(
+            (order, float(roughness * share * 2 / order), float(phase))
+            for order, share, phase in waves
+        ),
+    )

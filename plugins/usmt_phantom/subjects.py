@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from usmt_phantom.anatomy import abdomen, breast, fetal, head, heart, lung, neck, pelvis
+from usmt_phantom.anatomy import abdomen, breast, fetal, head, heart, lung, neck, nerve, pelvis
 from usmt_phantom.anatomy.plan import Draw
 
 Kind = Literal["segmentation", "classification", "regression", "detection"]
@@ -61,13 +61,24 @@ SUBJECTS: tuple[Subject, ...] = (
         lung.lung,
         ("lung", "pleura", "chest"),
         lung.VARIANTS,
-        (("lung",),),
-        tasks=("lung", "lung_disease_3cls"),
+        tasks=("lung_disease_3cls",),
     ),
-    Subject(lung.lung, ("lung",), lung.TWO, tasks=("lung_2cls",)),
+    Subject(lung.lung, ("lung", "pleura", "chest"), lung.TWO, tasks=("lung_2cls",)),
     Subject(
-        head.fetal_head, ("fetal_head", "head", "brain"), regions=(_HEAD,), tasks=("fetal_head",)
+        lung.lung,
+        ("lung", "pleura", "chest"),
+        lung.FINDINGS,
+        (("finding",),),
+        tasks=("lung",),
     ),
+    Subject(
+        head.fetal_head,
+        ("fetal_head", "head", "brain"),
+        regions=(_HEAD,),
+        points=4,
+        tasks=("fetal_head",),
+    ),
+    Subject(head.fetal_head, ("fetal_head", "head", "brain"), points=2),
     Subject(head.head_position, ("fetal_head",), head.EIGHT, tasks=("fetal_head_pos_cls",)),
     Subject(
         head.head_and_symphysis,
@@ -130,6 +141,7 @@ SUBJECTS: tuple[Subject, ...] = (
         regions=(("nodule",),),
         tasks=("thyroid_nodule", "thyroid_nodule_det"),
     ),
+    Subject(nerve.nerve, ("nerve",), regions=(("nerve",), ("vessel", "artery", "vein"))),
     Subject(
         neck.carotid,
         ("carotid", "carotid_artery", "artery", "vessel"),

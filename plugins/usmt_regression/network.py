@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from torch import nn
+import math
+
+from torch import Tensor, nn
 
 
-def make_head(channels: int, points: int) -> nn.Module:
-    """(n, C, h, w) -> (n, P, 2), shares of the canvas. Starts near its centre."""
-    linear = nn.Linear(channels, 2 * points)
-    nn.init.normal_(linear.weight, std=0.01)
-    nn.init.constant_(linear.bias, 0.5)
-    return nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear, nn.Unflatten(1, (points, 2))
-    )
+class PooledPoints(nn.Module):
+    """(n, C, h, w), pooled to grid x grid cells -> (n, P, 2), shares of the canvas. Starts near its
+    centre.
+
+    The layer's output is divided by grid^2 sqrt(C): an optimizer that moves each weight by the
+    learning rate would else move the points by a tenth of the canvas and more at every step.
+    """
+
+    def __init__(self, channels: int, points: int, grid: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(grid)
+        self.linear = nn.Linear(channels * grid**2, 2 * points)
+        self.scale = 1 / (grid**2 * math.sqrt(channels))
+        nn.init.normal_(self.linear.weight, std=0.01)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        offsets: Tensor = self.linear(self.pool(features).flatten(1))
+        return 0.5 + self.scale * offsets.unflatten(1, (-1, 2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from usmt import Size, TaskSpec, TaskType
+from usmt import Size, TaskSpec, TaskType, TaskTypeOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,6 +34,14 @@ class RegressionSpec(TaskSpec):
         return names
 
 
+class RegressionOptions(TaskTypeOptions):
+    """`grid`: the head pools the map to grid x grid cells. 1 is the global average; a network that
+    knows places only relative to each other (rotary embeddings) and was not pretrained needs
+    more to tell where something is."""
+
+    grid: int = Field(default=1, ge=1, le=16)
+
+
 @dataclass(frozen=True, slots=True)
 class Landmarks:
     """One image's result.
@@ -49,13 +57,15 @@ class Landmarks:
 
 
 class RegressionTaskType(TaskType):
-    """Global average pool and one linear layer; L1 on normalised coordinates (paper, 2.2).
+    """Average pool and one linear layer; L1 on normalised coordinates (paper, 2.2).
 
     A prediction is (n, P, 2), x and y as shares of the network's canvas, from its top left corner.
     """
 
     name = "regression"
     Spec = RegressionSpec
+    Options = RegressionOptions
+    options: RegressionOptions
     primary = "mre"
 
     def problems(self, spec: Any, label: Any, size: Size) -> list[str]:
@@ -88,9 +98,9 @@ class RegressionTaskType(TaskType):
         return {"points": positions / torch.tensor([size[1], size[0]])}
 
     def head(self, spec: Any, channels: int) -> nn.Module:
-        from usmt_regression.network import make_head
+        from usmt_regression.network import PooledPoints
 
-        return make_head(channels, len(spec.points))
+        return PooledPoints(channels, len(spec.points), self.options.grid)
 
     def loss(self, spec: Any, prediction: Any, target: dict[str, Tensor]) -> Tensor:
         return (prediction.float() - target["points"]).abs().mean(dim=(1, 2))

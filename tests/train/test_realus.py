@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Usmt
+from PIL import Image
 
 SHORT = ("--set", "image_size=64", "--set", "epochs=3", "--set", "moe.experts=2")
 
@@ -62,6 +63,43 @@ def test_other_tasks_have_the_same_split(
     )
     assert outcome.code == 0, outcome.err
     assert (out / "split.csv").read_bytes() == (trained / "split.csv").read_bytes()
+
+
+def test_other_data_are_scored_as_new_images(
+    usmt: Usmt, tmp_path: Path, trained: Path, realus: Path
+):
+    """Images that the run has not seen are all on the test side, also without any to train on."""
+    root = tmp_path / "new"
+    (root / "csv_files").mkdir(parents=True)
+    some = ("breast_lesion", "organ_5cls", "fetal_head_axes_reg", "ovary_tumor_det")
+    for task in some:
+        table = realus / "csv_files" / f"{task}.csv"
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))[:6]
+        for row in rows:
+            copy_flipped(realus, root, row["image_path"])
+            if "mask_path" in row:
+                copy_flipped(realus, root, row["mask_path"])
+        with (root / "csv_files" / table.name).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    data = ("--data", f"fmc_uia={root}", "--json")
+    outcome = usmt("evaluate", trained, *data)
+    assert outcome.code == 1 and "no row" in outcome.err and "--task" in outcome.err
+    outcome = usmt("evaluate", trained, *data, *(f"--task={task}" for task in some))
+    assert outcome.code == 0, outcome.err
+    assert set(outcome.data["tasks"]) == set(some)
+    for entry in outcome.data["tasks"].values():
+        assert entry["images"] == 6 and entry["score"] is not None
+        assert entry["trivial"] is None and entry["beats_trivial"] is None
+
+
+def copy_flipped(source: Path, target: Path, name: str) -> None:
+    path = target / "csv_files" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(source / "csv_files" / name) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
 
 
 def test_the_test_side_is_scored_in_another_process_and_place(

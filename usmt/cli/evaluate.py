@@ -20,6 +20,9 @@ def evaluate(
     split: Annotated[
         Literal["val", "test"], typer.Option(help="Side of the frozen split.")
     ] = "test",
+    task: Annotated[
+        list[str] | None, typer.Option(help="Score only this task; may be repeated.")
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,5 +42,7 @@ def evaluate(
     spec_dirs = [*filter(Path.is_dir, trained.specs), *(specs or [])]
     session = open_session(spec_dirs, [*trained.plugins_dirs, *(plugins_dir or [])], json)
     bindings = parse_data(data or [])
-    summary = evaluate_run(run, split, bindings, session.catalogue, session.plugins, session.output)
+    summary = evaluate_run(
+        run, split, bindings, task or [], session.catalogue, session.plugins, session.output
+    )
     session.output.data(summary)

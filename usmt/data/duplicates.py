@@ -27,8 +27,12 @@ GRID = (THUMBNAIL - 2 * REACH) // TILE
 MARGIN = (THUMBNAIL - GRID * TILE) // 2
 TEXTURE = 0.25
 """Least variance, in grey levels squared, of a tile that can be compared."""
+LIVELY = 0.5
+"""Share of a textured tile's neighbours that differ, along rows and along columns alike, in a
+lively tile. The outline of the scan and the haze below the probe, which all frames of a scanner
+share, are textured and not lively."""
 LEAST_TILES = 12
-"""Fewer textured tiles prove nothing: dark frames are duplicates by equal pixels only."""
+"""Fewer lively tiles prove nothing: dark frames are duplicates by equal pixels only."""
 OVERLAP = 0.4
 """Least share of one image's textured tiles that are textured in the other as well."""
 TILE_CORRELATION = 0.75
@@ -77,7 +81,7 @@ def near_duplicates(thumbnails: np.ndarray, groups: Sequence[int]) -> list[tuple
     if not blocks:
         return []
     hashes = np.concatenate([perceptual_hashes(block) for block in blocks])
-    tiles = np.concatenate([_textured_tiles(block).sum(axis=1) for block in blocks])
+    tiles = np.concatenate([_lively_tiles(block).sum(axis=1) for block in blocks])
     for candidates in _candidates(hashes, tiles >= LEAST_TILES):
         for start in range(0, len(candidates), _CHUNK):
             chunk = candidates[start : start + _CHUNK]
@@ -99,9 +103,9 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
     return spectra > np.median(spectra[:, 1:], axis=1, keepdims=True)
 
 
-def _candidates(hashes: np.ndarray, textured: np.ndarray) -> Iterator[np.ndarray]:
-    """Blocks of pairs (m, 2), i < j, of textured images with near hashes."""
-    chosen = np.flatnonzero(textured)
+def _candidates(hashes: np.ndarray, lively: np.ndarray) -> Iterator[np.ndarray]:
+    """Blocks of pairs (m, 2), i < j, of lively images with near hashes."""
+    chosen = np.flatnonzero(lively)
     # The product of two rows of +-1 is 64 - 2 x distance: one matrix product compares them all.
     signs = np.where(hashes[chosen], 1, -1).astype(np.float32)
     for start in range(0, len(chosen), _BLOCK):
@@ -117,7 +121,8 @@ def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     compared = textured_a & textured_b
     either = np.maximum(textured_a.sum(axis=1), textured_b.sum(axis=1))
     # A dark frame has little more than the scanner's overlay, which every frame has.
-    same = compared.sum(axis=1) >= np.maximum(LEAST_TILES, OVERLAP * either)
+    same = (_lively_tiles(a) & _lively_tiles(b)).sum(axis=1) >= LEAST_TILES
+    same &= compared.sum(axis=1) >= OVERLAP * either
     # A few tiles tell most pairs apart.
     for tiles, share in ((range(0, GRID**2, 4), AGREEING / 2), (range(GRID**2), AGREEING)):
         rows = np.flatnonzero(same)
@@ -146,14 +151,28 @@ def _agreeing_tiles(a: np.ndarray, b: np.ndarray, tiles: Sequence[int]) -> np.nd
     return found
 
 
+def _lively_tiles(thumbnails: np.ndarray) -> np.ndarray:
+    """bool (n, tiles)"""
+    tiles = _tiles(thumbnails)
+    along = (tiles[..., 1:] != tiles[..., :-1]).sum(axis=(2, 4))
+    across = (tiles[:, :, 1:] != tiles[:, :, :-1]).sum(axis=(2, 4))
+    lively = np.minimum(along, across) >= LIVELY * TILE * (TILE - 1)
+    return lively.reshape(-1, GRID**2) & _textured_tiles(thumbnails)
+
+
 def _textured_tiles(thumbnails: np.ndarray) -> np.ndarray:
     """bool (n, tiles)"""
-    end = MARGIN + GRID * TILE
-    tiles = thumbnails[:, MARGIN:end, MARGIN:end].reshape(-1, GRID, TILE, GRID, TILE)
+    tiles = _tiles(thumbnails)
     total = tiles.sum(axis=(2, 4), dtype=np.int64)
     squares = np.square(tiles, dtype=np.int64).sum(axis=(2, 4))
     variance = (TILE * TILE * squares - total**2) / TILE**4
     return (variance >= TEXTURE).reshape(-1, GRID**2)
+
+
+def _tiles(thumbnails: np.ndarray) -> np.ndarray:
+    """(n, tile row, y, tile column, x)"""
+    end = MARGIN + GRID * TILE
+    return thumbnails[:, MARGIN:end, MARGIN:end].reshape(-1, GRID, TILE, GRID, TILE)
 
 
 def _sum(values: np.ndarray, axis: int) -> np.ndarray:

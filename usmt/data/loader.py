@@ -53,7 +53,7 @@ class Batch:
 
     Attributes:
         images: float (B, 3, h, w), values 0 to 255.
-        task_index: long (B,), the row's task as its position in the run's task list; on the CPU.
+        task_index: long (B,), the row's task as its position in the network's; on the CPU.
         rows: by task, the rows it owns, in order.
         targets: by task, its targets stacked over its rows.
         samples: the B samples, for names, frames and labels.
@@ -92,12 +92,20 @@ class Images:
 
     Args:
         tasks: by task id.
+        task_ids: of all tasks of the network, which may be more, in the order of its task index.
         size: (h, w) of the network's input.
         cache_bytes: memory for fitted images, a process; the least recently used go first.
     """
 
-    def __init__(self, tasks: Mapping[str, TaskData], size: Size, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, TaskData],
+        task_ids: Sequence[str],
+        size: Size,
+        cache_bytes: int,
+    ) -> None:
         self.tasks = tasks
+        self.positions = {task: position for position, task in enumerate(task_ids)}
         self.size = size
         self._room = cache_bytes
         self._kept: OrderedDict[tuple[str, str], tuple[Tensor, dict[str, Any], Frame]]
@@ -172,7 +180,7 @@ class EvaluationSamples(torch.utils.data.Dataset[Sample]):
 
 
 def collate(samples: Sequence[Sample], positions: Mapping[str, int]) -> Batch:
-    """Stacks samples. `positions` are the tasks' places in the run's task list."""
+    """Stacks samples. `positions` are the tasks' places in the network's task index."""
     rows: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
         rows.setdefault(sample.task, []).append(row)
@@ -198,7 +206,7 @@ def training_batches(
         samples,
         batch_sampler=plan,  # type: ignore[arg-type]
         num_workers=workers,
-        collate_fn=partial(collate, positions=_positions(samples.images)),
+        collate_fn=partial(collate, positions=samples.images.positions),
     )
     yield from loader
 
@@ -211,10 +219,6 @@ def evaluation_batches(
         samples,
         batch_size=batch_size,
         num_workers=workers,
-        collate_fn=partial(collate, positions=_positions(samples.images)),
+        collate_fn=partial(collate, positions=samples.images.positions),
     )
     yield from loader
-
-
-def _positions(images: Images) -> dict[str, int]:
-    return {task: position for position, task in enumerate(images.tasks)}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import astuple, dataclass, replace
@@ -20,6 +22,9 @@ from usmt.dataset import Record, Side
 from usmt.errors import DataError
 
 COLUMNS = ["task", "key", "side", "group", "source_id", "content"]
+
+_HASHES = re.compile(r"[0-9a-f]{16},([0-9a-f]{64})?")
+"""Group and content in a file: a file that was cut off ends in a shorter one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +130,20 @@ class Split:
     def extended(self, other: Split) -> Split:
         """The records of `other`, on the sides where this split has their images.
 
-        New images are on the side of a related image that this split has, else on test.
+        New images are on the side of a related image that this split has, else on test. What is
+        related is known by pixels, and by source where it is more than the record's key.
         """
         known: dict[str, Side] = {}
-        for place in self.places.values():
+        sources: dict[str, Side] = {}
+        for (_, key), place in self.places.items():
             known[place.content] = _earliest([place.side, known.get(place.content)])
+            if (source := place.source_id) != key:
+                sources[source] = _earliest([place.side, sources.get(source)])
         places = {}
         for names in other._members.values():
             sides = {name: self._known_side(name, other.places[name], known) for name in names}
-            rest = _earliest(sides.values())
+            of_sources = (sources.get(other.places[name].source_id) for name in names)
+            rest = _earliest([*sides.values(), *of_sources])
             for name in names:
                 places[name] = replace(other.places[name], side=sides[name] or rest)
         return Split(places)
@@ -171,19 +181,34 @@ class Split:
 
     @classmethod
     def read(cls, path: Path) -> Split:
-        """Raises `DataError` for a file that `write` did not write."""
-        places = {}
+        """Raises `DataError`, naming the line, for a file that `write` did not write."""
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                rows = csv.reader(file, strict=True)
-                if next(rows, None) != COLUMNS:
-                    raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}")
-                for row in rows:
-                    if len(row) != len(COLUMNS) or row[2] not in SIDES:
-                        raise DataError(f"{path}:{rows.line_num}: not a row of a split: {row}")
-                    places[row[0], row[1]] = Place(row[2], *row[3:])
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path}: cannot be read as a split: {error}") from None
+            text = path.read_bytes().decode()
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read as a split: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            raise DataError(f"{path}:{line}: cannot be read as a split: not UTF-8") from None
+        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        places: dict[Name, Place] = {}
+        line = 1
+        try:
+            if next(rows, None) != COLUMNS:
+                raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}")
+            line = rows.line_num + 1
+            for row in rows:
+                if (
+                    len(row) != len(COLUMNS)
+                    or row[2] not in SIDES
+                    or not _HASHES.fullmatch(f"{row[3]},{row[5]}")
+                ):
+                    raise DataError(f"{path}:{line}: not a row of a split: {row}")
+                if (row[0], row[1]) in places:
+                    raise DataError(f"{path}:{line}: '{row[1]}' of task '{row[0]}' is there twice")
+                places[row[0], row[1]] = Place(row[2], *row[3:])
+                line = rows.line_num + 1
+        except csv.Error as error:
+            raise DataError(f"{path}:{line}: cannot be read as a split: {error}") from None
         return cls(places)
 
 

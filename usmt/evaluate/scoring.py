@@ -156,7 +156,11 @@ def predict(
 
 
 def evaluate_trivial(tasks: Mapping[str, TaskData], side: Side, output: Output) -> Evaluation:
-    """Scores each task's trivial predictor, fitted on training labels, on one side of the split."""
+    """Scores each task's trivial predictor, fitted on training labels, on one side of the split.
+
+    Tasks without training images are left out: those of other data, which are all new, say.
+    """
+    tasks = {name: task for name, task in tasks.items() if task.records["train"]}
     tally = Tally(tasks)
     total = sum(len(_evenly(t.records["train"])) + len(t.records[side]) for t in tasks.values())
     with output.progress("scoring the trivial predictors", total) as bar:

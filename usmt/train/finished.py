@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usmt.data.loader import Images
 from usmt.dataset import Side
-from usmt.errors import CheckpointError
+from usmt.errors import CheckpointError, ConfigError, near
 from usmt.evaluate.gallery import draw_gallery
 from usmt.evaluate.scoring import evaluate, evaluate_trivial
 from usmt.output import Output
@@ -47,6 +47,7 @@ def evaluate_run(
     path: Path,
     side: Side,
     data: Mapping[str, Mapping[str, Any]],
+    only: Sequence[str],
     catalogue: Catalogue,
     plugins: Plugins,
     output: Output,
@@ -57,6 +58,7 @@ def evaluate_run(
         data: other data than the run was trained on, by dataset name; empty for its own. Images
             of other data that the run's split knows stay on the side that they were on; all new
             ones count as test.
+        only: ids of the tasks to score; empty for all of the run's.
 
     Returns what scores-SIDE.json holds, with the run's folder.
     """
@@ -64,13 +66,14 @@ def evaluate_run(
     trained = folder.settings()
     settings = trained.model_copy(update={"data": dict(data)}) if data else trained
     specs = read_specs(folder, plugins)
+    chosen = _chosen(specs, only)
     checkpoint = load_checkpoint(folder.best)
     accelerator = make_accelerator(settings)
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
     frozen = folder.read_splits(list(trained.data))
     collection = make_collection(
-        settings, specs, types, catalogue, plugins, voice, frozen, other_data=bool(data)
+        settings, chosen, types, catalogue, plugins, voice, frozen, other_data=bool(data)
     )
     say_data(collection, voice)
     tasks = {task.spec.id: task for task in collection.tasks}
@@ -80,7 +83,7 @@ def evaluate_run(
     load_weights(network, checkpoint, folder.best)
     network = accelerator.prepare_model(network, evaluation_mode=True)
     size = (settings.image_size, settings.image_size)
-    images = Images(tasks, size, settings.cache_mb * 2**20)
+    images = Images(tasks, [spec.id for spec in specs], size, settings.cache_mb * 2**20)
     evaluation = evaluate(
         network,
         tasks,
@@ -100,3 +103,14 @@ def evaluate_run(
         draw_gallery(gallery, network, tasks, side, images, accelerator.device)
     say_scores(summary, voice)
     return {**summary, "folder": str(path)}
+
+
+def _chosen(specs: Sequence[TaskSpec], only: Sequence[str]) -> list[TaskSpec]:
+    known = {spec.id: spec for spec in specs}
+    for name in only:
+        if name not in known:
+            raise ConfigError(
+                f"'{name}' is not a task of this run{near(name, known)}",
+                hint=f"its tasks: {', '.join(known)}",
+            )
+    return [spec for spec in specs if spec.id in only or not only]

@@ -72,7 +72,7 @@ def say_audit(audit: Audit, collection: Collection, output: Output) -> None:
 def say_scores(summary: Mapping[str, Any], output: Output) -> None:
     """The table of scores beside the trivial predictors'."""
     tasks = summary["tasks"]
-    beaten = sum(entry["beats_trivial"] for entry in tasks.values())
+    compared = [entry["beats_trivial"] for entry in tasks.values() if entry["trivial"] is not None]
     output.table(
         f"Scores on {summary['split']}",
         ("task", "type", "metric", "score", "trivial", "better", "images"),
@@ -83,13 +83,13 @@ def say_scores(summary: Mapping[str, Any], output: Output) -> None:
                 entry["metric"],
                 entry["score"],
                 entry["trivial"],
-                "yes" if entry["beats_trivial"] else "no",
+                entry["beats_trivial"],
                 entry["images"],
             )
             for name, entry in tasks.items()
         ],
-        note=f"{beaten} of {len(tasks)} tasks beat their trivial predictor (the best constant "
-        "answer: majority class, mean landmarks, mean box, best constant mask)",
+        note=f"{sum(compared)} of {len(compared)} tasks beat their trivial predictor (the best "
+        "constant answer: majority class, mean landmarks, mean box, best constant mask)",
     )
     if summary.get("synthetic"):
         output.warning(SYNTHETIC)

@@ -147,23 +147,29 @@ class RunFolder:
 def summarise(
     evaluation: Evaluation, trivial: Evaluation, tasks: Mapping[str, Any], side: str
 ) -> dict[str, Any]:
-    """What scores.json holds."""
+    """What scores.json holds. What is not known is None: where no trivial predictor could be
+    fitted, say."""
     entries = {}
     for name, scores in evaluation.scores.items():
         primary = tasks[name].type.primary
-        better = tasks[name].type.metrics(tasks[name].spec)[primary].higher_is_better
-        score, reference = scores[primary], trivial.scores[name][primary]
+        higher = bool(tasks[name].type.metrics(tasks[name].spec)[primary].higher_is_better)
+        reference = trivial.scores.get(name, {})
+        score, to_beat = scores[primary], reference.get(primary)
         entries[name] = {
             "type": tasks[name].spec.type,
             "metric": primary,
             "score": score,
-            "trivial": reference,
-            "beats_trivial": score > reference if better else score < reference,
+            "trivial": to_beat,
+            "beats_trivial": None if to_beat is None else _better(score, to_beat, higher),
             "images": evaluation.images[name],
             "scores": dict(scores),
-            "trivial_scores": dict(trivial.scores[name]),
+            "trivial_scores": dict(reference),
         }
     return {"split": side, "selection": evaluation.selection, "tasks": entries}
+
+
+def _better(score: float, other: float, higher_is_better: bool) -> bool:
+    return score > other if higher_is_better else score < other
 
 
 # -- files that are whole or absent

@@ -155,7 +155,7 @@ def set_up(
         clip=settings.optimizer.clip,
     )
     size = (settings.image_size, settings.image_size)
-    images = Images(tasks, size, settings.cache_mb * 2**20)
+    images = Images(tasks, list(tasks), size, settings.cache_mb * 2**20)
     return Run(settings, folder, collection, tasks, images, sampler, learner, output)
 
 

@@ -22,11 +22,11 @@ def liver(plan: Plan, rng: Generator) -> Scene:
         return Scene(field, tuple(structures))
     x, y = rng.uniform(0.36, 0.64), rng.uniform(0.4, 0.62) * h
     benign = plan.variant == "normal"
-    r = rng.uniform(0.055, 0.08) if benign else rng.uniform(0.09, 0.14)
+    r = rng.uniform(0.06, 0.085) if benign else rng.uniform(0.09, 0.14)
     core = Ellipse(x, y, r, r * rng.uniform(0.8, 1), rng.uniform(0, 3))
-    focus = blob(rng, core, 0.06 if benign else 0.2, (2, 3, 4))
+    focus = blob(rng, core, 0.06 if benign else 0.2, (2, 3, 5))
     if benign:
-        structures.append(Structure(focus, Tissue(13, mottle=1, loss=-20), margin=0.012))
+        structures.append(Structure(focus, Tissue(16, mottle=1, loss=-20), margin=0.012))
     else:
         structures.append(Structure(core.grown(0.022), Tissue(-16, mottle=1), margin=0.015))
         structures.append(Structure(focus, Tissue(-7, mottle=4), margin=0.015))
@@ -37,13 +37,14 @@ def liver(plan: Plan, rng: Generator) -> Scene:
 def liver_tissue(field: Sector, rng: Generator) -> list[Structure]:
     """Even parenchyma, veins, and the bright arc of the diaphragm."""
     h = field.height
+    confluence = rng.uniform(0.36, 0.64)
     veins = [
         Structure(
             Path(
                 curve(
                     (0.5 + side * rng.uniform(0.1, 0.3), rng.uniform(0.35, 0.5) * h),
-                    (0.5 + side * 0.1, 0.6 * h),
-                    (rng.uniform(0.45, 0.55), 0.8 * h),
+                    (0.5 + side * rng.uniform(0.05, 0.2), rng.uniform(0.5, 0.65) * h),
+                    (confluence, 0.8 * h),
                     4,
                 ),
                 0.008,

@@ -55,7 +55,7 @@ def _benign(x: float, y: float, rng: Generator) -> tuple[list[Structure], Shape]
 def _malignant(x: float, y: float, rng: Generator) -> tuple[list[Structure], Shape]:
     b = rng.uniform(0.065, 0.1)
     core = Ellipse(x, y, b, b * rng.uniform(1.25, 1.6), rng.uniform(-0.25, 0.25))
-    body = blob(rng, core, 0.42, (2, 3, 5, 7))
+    body = blob(rng, core, 0.6, (3, 5, 7))
     spicules = tuple(
         Path((core.at(0, 0), core.at(float(np.cos(t)) * r, float(np.sin(t)) * r)), 0.03, 0.004)
         for t, r in zip(rng.uniform(0, 2 * np.pi, 5), rng.uniform(1.2, 1.6, 5), strict=True)

@@ -9,7 +9,7 @@ from usmt_phantom.anatomy.plan import Generator, Plan, convex, wall_layers
 from usmt_phantom.scene import BONE, FAT, FLUID, MUSCLE, Scene, Structure, Tissue
 from usmt_phantom.shapes import Ellipse, Every, Outside, Path, Shape, blob, curve
 
-_TRUNK = Tissue(-2, mottle=2.5)
+_TRUNK = Tissue(-6, mottle=2)
 
 
 def _spine(trunk: Ellipse) -> list[Structure]:
@@ -55,16 +55,16 @@ def fetal_abdomen(plan: Plan, rng: Generator) -> Scene:
         rng.uniform(-0.5, 0.5),
     )
     vein = Path(curve(trunk.at(0.74, 0.02), trunk.at(0.3, 0.02), trunk.at(0.12, 0.42)), 0.02, 0.025)
-    artery = trunk.within(-0.42, rng.uniform(-0.1, 0.0), 0.095, 0.095)
+    artery = trunk.within(-0.42, rng.uniform(-0.08, 0.02), 0.13, 0.13)
     liver = Every((liver, Outside(stomach)))
     structures = (
         *womb(field, trunk, rng),
         *_skin(trunk),
-        Structure(liver, Tissue(6, mottle=1.5), wall=-3),
+        Structure(liver, Tissue(7, mottle=1.5), wall=3),
         *_spine(trunk),
         Structure(stomach, FLUID.brighter(-4), wall=0),
         Structure(vein, FLUID, wall=7, wall_width=0.005, diffuse=0.5),
-        Structure(artery, FLUID.brighter(6), wall=7, wall_width=0.005, diffuse=0.7),
+        Structure(artery, FLUID, wall=6, wall_width=0.004, diffuse=0.5),
     )
     regions = (("liver", liver), ("stomach", stomach), ("vein", vein), ("artery", artery))
     return Scene(field, structures, regions)
@@ -92,7 +92,7 @@ def fetal_heart(plan: Plan, rng: Generator) -> Scene:
     structures = (
         *womb(field, trunk, rng),
         *_skin(trunk),
-        Structure(trunk.grown(-0.04), Tissue(4, mottle=1.5)),
+        Structure(trunk.grown(-0.04), Tissue(6, mottle=1.5)),
         *ribs,
         *_spine(trunk),
         *four_chambers(heart),
@@ -111,7 +111,7 @@ def four_chambers(heart: Ellipse) -> list[Structure]:
             (-0.52, 0.36, 0.28, 0.28, 0.0),
         )
     ]
-    wall = Structure(heart, Tissue(-1, mottle=1), wall=5, wall_width=0.005, diffuse=0.4)
+    wall = Structure(heart, Tissue(-6, mottle=1), wall=3, wall_width=0.005, diffuse=0.4)
     return [wall, *chambers]
 
 

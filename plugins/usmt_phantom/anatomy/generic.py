@@ -9,9 +9,10 @@ import numpy as np
 from usmt_phantom.anatomy.plan import Generator, Plan, convex, linear, septa, wall_layers
 from usmt_phantom.field import Field
 from usmt_phantom.scene import BONE, FLUID, Scene, Structure, Tissue
-from usmt_phantom.shapes import Ellipse, Path, Point, blob, curve
+from usmt_phantom.shapes import Ellipse, Point, blob, curve
 
-_VERTEBRA = Tissue(16, mottle=1, loss=150)
+_VERTEBRA = Tissue(20, mottle=1, loss=150)
+_RIM = Tissue(-24, mottle=1)
 KINDS = 6
 MOST_CLASSES = 60
 """Classes that can be told apart: KINDS sorts of structures, up to ten of a sort."""
@@ -43,8 +44,8 @@ def regions(plan: Plan, rng: Generator) -> Scene:
     for k, (x, y, room) in enumerate(_grid(max(plan.count - 1, 1), plan.height, rng)):
         r = room * rng.uniform(0.7, 1)
         core = Ellipse(x, y, r, r * rng.uniform(0.7, 1), rng.uniform(0, np.pi))
-        shape = blob(rng, core, 0.12, (2, 3, 4))
-        inside = (FLUID, Tissue(14, mottle=1), Tissue(-17, mottle=1), Tissue(9, mottle=5))[k % 4]
+        shape = blob(rng, core, 0.14, (2, 3, 5))
+        inside = (FLUID, Tissue(14, mottle=1), Tissue(-17, mottle=1), Tissue(12, mottle=4))[k % 4]
         structures.append(Structure(shape, inside, wall=5, wall_width=0.005, diffuse=0.6))
         found.append((f"part_{k + 1}", shape))
     return Scene(scene.field, tuple(structures), tuple(found))
@@ -56,22 +57,24 @@ def landmarks(plan: Plan, rng: Generator) -> Scene:
     scene = tissue(plan, rng)
     h = plan.height
     y = rng.uniform(0.4, 0.62) * h
-    start = (rng.uniform(0.18, 0.36), y + rng.uniform(-0.12, 0.12))
-    end = (rng.uniform(0.64, 0.82), y + rng.uniform(-0.12, 0.12))
+    start = (rng.uniform(0.2, 0.28), y + rng.uniform(-0.12, 0.12))
+    end = (rng.uniform(0.72, 0.8), y + rng.uniform(-0.12, 0.12))
     bend = (rng.uniform(0.4, 0.6), y + rng.uniform(-0.18, 0.18))
     if plan.count == 1:
         points: tuple[Point, ...] = ((rng.uniform(0.25, 0.75), y),)
-        line = []
     else:
         points = curve(start, bend, end, plan.count - 1)
-        cord = Path(curve(start, bend, end, 6), 0.006, 0.006)
-        line = [Structure(cord, Tissue(2), wall=2, wall_width=0.004)]
-    radius = min(0.028, 0.16 / plan.count)
+    radius = min(0.036, max(0.012, 0.14 / plan.count))
+    # A dark rim sets each body off, however bright the tissue about it is.
+    rims = [
+        Structure(Ellipse(px, py, 2.2 * radius, 2 * radius), _RIM, margin=0.5 * radius)
+        for px, py in points
+    ]
     bodies = [
         Structure(Ellipse(px, py, radius, radius * 0.8), _VERTEBRA, wall=20, diffuse=0.8)
         for px, py in points
     ]
-    return Scene(scene.field, (*scene.structures, *line, *bodies), (), points)
+    return Scene(scene.field, (*scene.structures, *rims, *bodies), (), points)
 
 
 def _grid(count: int, height: float, rng: Generator) -> list[tuple[float, float, float]]:

@@ -54,7 +54,9 @@ def midline(head: Ellipse) -> list[Structure]:
 
 
 def fetal_head(plan: Plan, rng: Generator) -> Scene:
-    """An axial section: skull ellipse, midline, cavum, thalami, ventricles with choroid plexus."""
+    """An axial section: skull ellipse, midline, cavum, thalami, ventricles with choroid plexus.
+    Points, on the outer edge of the skull: the left and right end of the long axis, then the
+    upper and lower end of the short one; the latter alone when two points are asked."""
     field = convex(plan, rng)
     h = plan.height
     a = rng.uniform(0.2, 0.31)
@@ -73,7 +75,11 @@ def fetal_head(plan: Plan, rng: Generator) -> Scene:
         )
     ]
     parts = [*womb(field, head, rng), *skull(head), *thalami, *ventricles, *midline(head)]
-    return Scene(field, tuple(parts), (("head", head.grown(0.01)),))
+    outline = head.grown(0.01)
+    long = sorted((outline.at(-1, 0), outline.at(1, 0)))
+    short = sorted((outline.at(0, -1), outline.at(0, 1)), key=lambda point: point[1])
+    points = (*long, *short) if plan.count == 4 else tuple(short)
+    return Scene(field, tuple(parts), (("head", outline),), points)
 
 
 def head_position(plan: Plan, rng: Generator) -> Scene:
@@ -133,13 +139,14 @@ def head_and_symphysis(plan: Plan, rng: Generator) -> Scene:
     )
     upper, lower = bone.at(-1, 0), bone.at(1, 0)
     head = head.clear_of(lower)
-    leading = max(head.tangents(lower), key=lambda point: point[0] - point[1])
+    outline = head.grown(0.01)
+    leading = max(outline.tangents(lower), key=lambda point: point[0] - point[1])
     structures = (
         *wall_layers(field, rng, fat=0.02, muscle=0.05),
         Structure(head, Tissue(2, loss=45), wall=25, wall_width=0.01, diffuse=0.12),
         Structure(head.grown(-0.02), Tissue(-13, mottle=3, loss=20)),
         Structure(bone.grown(0.014), Tissue(9, mottle=1), margin=0.012),
-        Structure(bone, Tissue(-15, mottle=1, loss=25), wall=13, wall_width=0.005, diffuse=0.6),
+        Structure(bone, Tissue(-18, mottle=1, loss=25), wall=18, wall_width=0.006, diffuse=0.7),
     )
-    regions = (("symphysis", bone), ("head", head))
+    regions = (("symphysis", bone), ("head", outline))
     return Scene(field, structures, regions, (upper, lower, leading))

@@ -5,20 +5,25 @@ from __future__ import annotations
 from usmt_phantom.anatomy.plan import Generator, Plan, convex, linear, wall_layers
 from usmt_phantom.field import Below, Field, Layer, Streak, Surface
 from usmt_phantom.scene import BONE, Scene, Structure, Tissue
-from usmt_phantom.shapes import Ellipse, Every, blob
+from usmt_phantom.shapes import AnyOf, Ellipse, Every, Shape, blob
 
 A_LINES = ("a_line", "normal", "regular", "healthy", "negative", "dry")
 CONSOLIDATION = ("consolidat", "pneumonia", "bacterial")
 B_LINES = ("b_line", "interstitial", "covid", "viral", "oedema", "edema", "wet", "abnormal")
 VARIANTS = (A_LINES, CONSOLIDATION, B_LINES)
 TWO = (A_LINES, (*B_LINES, "disease", "positive", "patholog", *CONSOLIDATION))
+FINDINGS = (CONSOLIDATION, B_LINES)
+
+Signs = tuple[list[Structure], tuple[Shape, ...]]
+"""What is seen beneath the pleural line, and the outlines of what is a finding."""
 
 _AERATED = Tissue(-15, mottle=2, loss=6)
 
 
 def lung(plan: Plan, rng: Generator) -> Scene:
     """Variants: a_line (repeats of the pleural line), consolidat (a tissue-like area with bright
-    air bronchograms and a shredded border), b_line (bright stripes to the bottom)."""
+    air bronchograms and a shredded border), b_line (bright stripes to the bottom). The region is
+    the finding: the consolidated area, or the stripes."""
     field: Field = linear(plan, rng) if rng.random() < 0.5 else convex(plan, rng)
     h = plan.height
     depth = rng.uniform(0.2, 0.3) * h
@@ -29,9 +34,10 @@ def lung(plan: Plan, rng: Generator) -> Scene:
         Structure(aerated, _AERATED),
     ]
     artefacts = {"a_line": _a_lines, "consolidat": _consolidation, "b_line": _b_lines}
-    structures += artefacts[plan.variant or "a_line"](field, pleura, rng)
-    structures += _ribs(field, depth, rng)
-    return Scene(field, tuple(structures), (("lung", aerated),))
+    signs, found = artefacts[plan.variant or "a_line"](field, pleura, rng)
+    ribs = _ribs(field, depth, rng)
+    regions = (("finding", AnyOf(found)),) if found else ()
+    return Scene(field, (*structures, *signs, *ribs), regions)
 
 
 def _line(field: Field, surface: Surface, wall: float) -> Structure:
@@ -49,7 +55,7 @@ def _ribs(field: Field, pleura: float, rng: Generator) -> list[Structure]:
     return ribs
 
 
-def _a_lines(field: Field, pleura: Surface, rng: Generator) -> list[Structure]:
+def _a_lines(field: Field, pleura: Surface, rng: Generator) -> Signs:
     repeats = [
         Structure(
             Layer(field, pleura.moved(pleura.depth * n), 0.0),
@@ -60,28 +66,24 @@ def _a_lines(field: Field, pleura: Surface, rng: Generator) -> list[Structure]:
         )
         for n in (1, 2, 3)
     ]
-    return [_line(field, pleura, 19), *repeats]
+    return [_line(field, pleura, 19), *repeats], ()
 
 
-def _b_lines(field: Field, pleura: Surface, rng: Generator) -> list[Structure]:
+def _b_lines(field: Field, pleura: Surface, rng: Generator) -> Signs:
     places = rng.permutation([0.2, 0.35, 0.5, 0.65, 0.8])[: int(rng.integers(2, 5))]
-    stripes = [
-        Structure(
-            Every(
-                (
-                    Streak(field, float(x + rng.uniform(-0.05, 0.05)), rng.uniform(0.015, 0.04)),
-                    Below(field, pleura),
-                )
-            ),
-            Tissue(rng.uniform(3, 8), mottle=1, loss=2),
-            margin=0.035,
-        )
+    below = Below(field, pleura)
+    stripes = tuple(
+        Every((Streak(field, float(x + rng.uniform(-0.05, 0.05)), rng.uniform(0.02, 0.045)), below))
         for x in places
+    )
+    bright = [
+        Structure(stripe, Tissue(rng.uniform(3, 8), mottle=1, loss=2), margin=0.035)
+        for stripe in stripes
     ]
-    return [*stripes, _line(field, pleura, 16)]
+    return [*bright, _line(field, pleura, 16)], stripes
 
 
-def _consolidation(field: Field, pleura: Surface, rng: Generator) -> list[Structure]:
+def _consolidation(field: Field, pleura: Surface, rng: Generator) -> Signs:
     lateral = rng.uniform(0.35, 0.65)
     size = rng.uniform(0.2, 0.3)
     x, y = field.from_beam(lateral, pleura.depth + size * 0.45)
@@ -100,8 +102,9 @@ def _consolidation(field: Field, pleura: Surface, rng: Generator) -> list[Struct
         )
         for _ in range(5)
     ]
-    return [
+    signs = [
         _line(field, pleura, 12),
-        Structure(area, Tissue(-6, mottle=3, loss=-20), wall=16, wall_width=0.009, diffuse=0.7),
+        Structure(area, Tissue(-3, mottle=3, loss=-20), wall=10, wall_width=0.009, diffuse=0.7),
         *air,
     ]
+    return signs, (area,)

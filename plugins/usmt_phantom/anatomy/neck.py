@@ -26,7 +26,7 @@ def thyroid(plan: Plan, rng: Generator) -> Scene:
     r = rng.uniform(0.075, 0.12)
     x, y = lobe.at(rng.uniform(-0.5, 0.5), rng.uniform(-0.3, 0.3))
     core = Ellipse(x, y, r, r * rng.uniform(0.7, 1.05), rng.uniform(-0.4, 0.4))
-    nodule = blob(rng, core, 0.1, (2, 3, 4))
+    nodule = blob(rng, core, 0.1, (2, 3, 5))
     echo = float(rng.choice([-17.0, -13.0, -26.0]))
     spots = [
         Structure(
@@ -65,8 +65,8 @@ def carotid(plan: Plan, rng: Generator) -> Scene:
         structures = (
             *muscles,
             Structure(vein, FLUID.brighter(4), wall=2, wall_width=0.004),
-            Structure(lumen.grown(0.016), Tissue(4, mottle=1), wall=6, wall_width=0.004),
-            Structure(lumen, FLUID, wall=10, wall_width=0.004, diffuse=0.35),
+            Structure(lumen.grown(0.03), Tissue(-14, mottle=1), wall=12, diffuse=0.35),
+            Structure(lumen, FLUID, wall=14, wall_width=0.005, diffuse=0.35),
         )
         return Scene(field, structures, (("lumen", lumen),))
     wave = (rng.uniform(0.3, 0.7), 0.02, rng.random())
@@ -74,8 +74,8 @@ def carotid(plan: Plan, rng: Generator) -> Scene:
     tube = Layer(field, axis, radius)
     structures = (
         *muscles,
-        Structure(Layer(field, axis, radius + 0.022), Tissue(-4, mottle=1), wall=12),
-        Structure(tube, FLUID, wall=11, wall_width=0.004),
+        Structure(Layer(field, axis, radius + 0.03), Tissue(-17, mottle=1), wall=16),
+        Structure(tube, FLUID, wall=14, wall_width=0.005),
     )
     return Scene(field, structures, (("lumen", tube),))
 

@@ -32,16 +32,20 @@ def cervix(plan: Plan, rng: Generator) -> Scene:
     head = Ellipse(*body.at(-2.35, 0.3), 0.2, 0.18, 0.3)
     fluid = blob(rng, Ellipse(*body.at(-1.55, 0.05), 0.16, 0.2, body.angle), 0.15, (2, 3))
     funnel = Path((body.at(-1.15, 0), body.at(-0.88, 0)), 0.035, 0.012)
+    # The lips gape at the external os: bright mucus, and a dark cleft of the vagina behind it.
+    cleft = Path((body.at(1.06, 0), body.at(1.5, 0.05)), 0.02, 0.012)
     structures = (
         Structure(Ellipse(0.5, -0.06, 0.4, 0.16), Tissue(3, mottle=2), margin=0.03),
         Structure(Ellipse(*body.at(-0.5, -2.0), 0.13, 0.06, -0.2), FLUID, wall=2),
         Structure(body.grown(0.022), Tissue(8, mottle=2), margin=0.025),
-        Structure(body, Tissue(-9, mottle=2), wall=6, wall_width=0.004),
+        Structure(body, Tissue(-12, mottle=2), wall=6, wall_width=0.004),
         Structure(fluid, FLUID, wall=3),
         Structure(head, Tissue(-12, loss=40), wall=22, wall_width=0.01, diffuse=0.1),
         Structure(funnel, FLUID),
         Structure(canal, Tissue(9, mottle=1), margin=0.012),
         Structure(Path(line, 0.007, 0.005), FLUID, wall=12, wall_width=0.004, diffuse=0.7),
+        Structure(cleft, Tissue(-22, mottle=1), margin=0.01),
+        Structure(Ellipse(*outer, 0.022, 0.022), Tissue(15, mottle=1), margin=0.01),
     )
     regions: tuple[tuple[str, Shape], ...] = (("cervix", body),)
     if plan.count == 3:
@@ -105,7 +109,7 @@ def ovary(plan: Plan, rng: Generator) -> Scene:
         a * rng.uniform(0.65, 0.9),
         rng.uniform(0, np.pi),
     )
-    tumour = blob(rng, core, 0.12, (2, 3, 4))
+    tumour = blob(rng, core, 0.14, (2, 3, 5))
     stroma = Ellipse(*core.at(0.5, 0.4), a + 0.07, a * 0.9 + 0.05, core.angle + 0.3)
     follicles = [
         Structure(
