@@ -39,7 +39,9 @@ class OverAll(Metric):
         self.labels.append(torch.tensor([int(label)]))
 
     def compute(self) -> Tensor:
-        """The score; NaN where it is not defined."""
+        """The score; NaN where it is not defined, as without images."""
+        if not len(self.labels):
+            return torch.tensor(float("nan"), dtype=torch.float64)
         probabilities, labels = (
             torch.cat(list(state)) if isinstance(state, list) else state
             for state in (self.probabilities, self.labels)

@@ -41,6 +41,7 @@ class DptDecoder(nn.Module):
                 f"segmentation: the DPT decoder cannot read feature maps of strides {strides}",
                 hint="Use a backbone whose strides are powers of two, e.g. a ViT of patch size 16",
             )
+        self.multiple = max(1, round(1 / min(factors)))
         self.out_channels = fusion_channels
         self.dpt = _group_normalised(
             DPTDecoder(
@@ -55,10 +56,11 @@ class DptDecoder(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         h, w = maps[-1].shape[-2:]
-        # The coarsest level is halved and doubled again, which needs even sizes.
-        padded = [F.pad(one, (0, w % 2, 0, h % 2), mode="replicate") for one in maps]
+        # The coarsest levels are made smaller and doubled again, which needs sizes that divide.
+        below, right = -h % self.multiple, -w % self.multiple
+        padded = [F.pad(one, (0, right, 0, below), mode="replicate") for one in maps]
         fused: Tensor = self.dpt(padded, [None] * len(padded))
-        scale = fused.shape[-1] // (w + w % 2)
+        scale = fused.shape[-1] // (w + right)
         return fused[..., : h * scale, : w * scale]
 
 
@@ -85,7 +87,8 @@ def make_head(channels: int, classes: int) -> nn.Module:
 
 
 def dice_loss(logits: Tensor, mask: Tensor) -> Tensor:
-    """Soft Dice, a row at a time: mean over the classes that its mask holds.
+    """Soft Dice loss, a row at a time: mean over the K classes, of which one that the row's mask
+    does not hold counts 0.
 
     Args:
         logits: (n, K, h', w').

@@ -67,11 +67,11 @@ class SegmentationTaskType(TaskType):
         mask = np.asarray(label)
         if mask.shape != size:
             return [f"a mask of {_shape(mask.shape)} pixels for an image of {_shape(size)} pixels"]
-        values = np.unique(mask)
-        foreign = [int(value) for value in values if value >= len(spec.classes) or value < 0]
+        values = np.unique(mask).tolist()
+        foreign = [value for value in values if value not in range(len(spec.classes))]
         if not foreign:
             return []
-        if set(values.tolist()) <= {0, 255} and len(spec.classes) == 2:
+        if set(values) <= {0, 255} and len(spec.classes) == 2:
             return ["the mask has the values 0 and 255, expected 0 and 1: divide it by 255"]
         shown = ", ".join(map(str, foreign[:6])) + (", ..." if len(foreign) > 6 else "")
         return [f"the mask has the values {shown}, expected 0 to {len(spec.classes) - 1}"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
 from usmt.data.collection import Collection, TaskData, collect, make_task_type, open_datasets
@@ -118,6 +119,8 @@ def make_accelerator(settings: RunSettings) -> Accelerator:
     mixed = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}[settings.precision]
     # A process may hold no row of some task in a step: its head then gets no gradient there.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    # accelerate keeps one precision and device a process; another run may have others.
+    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     return Accelerator(cpu=on_cpu, mixed_precision=mixed, kwargs_handlers=[unused])
 
 

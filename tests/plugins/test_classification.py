@@ -1,0 +1,275 @@
+"""Classification: cross-entropy, AUC, F1 and MCC over all images, classes that never occur."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from contract import (
+    Parts,
+    averaged,
+    check_drawing,
+    check_learns,
+    check_metrics_are_complete,
+    check_metrics_travel,
+    check_rows_stand_alone,
+    check_selection,
+    make_spec,
+    random_maps,
+    scores_of,
+    targets_of,
+    to_network,
+    tree_row,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from usmt import Frame, TaskTypeOptions
+from usmt_classification import Classification, ClassificationTaskType
+
+pytestmark = pytest.mark.filterwarnings("ignore:A single label was found")  # scikit-learn's
+
+TYPE = ClassificationTaskType(TaskTypeOptions())
+TWO = make_spec(ClassificationTaskType, classes=["benign", "malignant"])
+THREE = make_spec(ClassificationTaskType, classes=["normal", "benign", "malignant"])
+SIZE = (20, 30)
+
+
+def pair(weights: Any, label: int) -> tuple[Classification, int]:
+    weights = np.asarray(weights, np.float64)
+    return Classification(weights / weights.sum()), label
+
+
+def evaluations(classes: int, most: int = 12) -> st.SearchStrategy[list[tuple[Any, int]]]:
+    """Results with labels; few different probabilities, so that there are ties."""
+    weights = st.lists(st.integers(1, 4), min_size=classes, max_size=classes)
+    return st.lists(
+        st.builds(pair, weights, st.integers(0, classes - 1)), min_size=2, max_size=most
+    )
+
+
+# -- loss
+
+
+def test_cross_entropy_by_hand():
+    """Probabilities (1/4, 3/4), twice, and (1/2, 1/2)."""
+    logits = torch.tensor([[0.0, math.log(3)], [5.0, 5 + math.log(3)], [0.0, 0.0]])
+    losses = TYPE.loss(TWO, logits, {"class": torch.tensor([1, 0, 1])})
+    assert losses.tolist() == pytest.approx([-math.log(3 / 4), -math.log(1 / 4), math.log(2)])
+
+
+def test_rows_stand_alone():
+    check_rows_stand_alone(TYPE, THREE, targets_of(TYPE, THREE, [0, 1, 2], SIZE), 3)
+
+
+def test_a_few_steps_lower_the_loss_and_reach_every_parameter():
+    targets = targets_of(TYPE, THREE, [0, 2, 1], SIZE)
+    check_learns(TYPE, THREE, targets, 3)
+
+
+def test_at_the_start_all_classes_are_about_equally_likely():
+    probabilities = Parts(TYPE, THREE)(random_maps(50)).softmax(dim=1)
+    assert (probabilities - 1 / 3).abs().max() < 0.1
+
+
+def test_the_head_reads_the_average():
+    parts, maps = Parts(TYPE, THREE), random_maps(4)
+    assert torch.allclose(parts(maps), parts(averaged(maps)), atol=1e-6)
+
+
+# -- metrics
+
+
+def auc_by_pairs(evaluation: Any, k: int) -> float:
+    """The share of (image of k, image of another class) that probability k puts in order; half for
+    a tie."""
+    ofs = [result.probabilities[k] for result, label in evaluation if label == k]
+    others = [result.probabilities[k] for result, label in evaluation if label != k]
+    return float(np.mean([(a > b) + 0.5 * (a == b) for a in ofs for b in others]))
+
+
+def guesses(evaluation: Any) -> list[tuple[int, int]]:
+    return [(int(result.probabilities.argmax()), label) for result, label in evaluation]
+
+
+def f1_by_counts(evaluation: Any, k: int) -> float:
+    hits = sum(guess == label == k for guess, label in guesses(evaluation))
+    named = sum((guess == k) + (label == k) for guess, label in guesses(evaluation))
+    return 2 * hits / named if named else 0.0
+
+
+def mcc_by_correlation(evaluation: Any, classes: int) -> float:
+    """Gorodkin's: the correlation of one-hot guesses and labels; 0 if either never varies."""
+    x, y = (np.eye(classes)[list(column)] for column in zip(*guesses(evaluation), strict=True))
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    spread = (x**2).sum() * (y**2).sum()
+    return float((x * y).sum() / math.sqrt(spread)) if spread else 0.0
+
+
+@given(evaluation=st.one_of(evaluations(3), evaluations(2)))
+@settings(max_examples=200, deadline=None)
+def test_scores_equal_their_definitions(evaluation):
+    classes = len(evaluation[0][0].probabilities)
+    scores = scores_of(TYPE, TWO if classes == 2 else THREE, evaluation)
+    labels = [label for _, label in evaluation]
+    present = sorted(set(labels))
+    if len(present) == 1:
+        assert math.isnan(scores["auc"])
+    elif classes == 2:
+        assert scores["auc"] == pytest.approx(auc_by_pairs(evaluation, 1))
+    else:
+        each = [auc_by_pairs(evaluation, k) for k in present]
+        assert scores["auc"] == pytest.approx(np.mean(each))
+    named = {k for both in guesses(evaluation) for k in both}
+    f1 = [f1_by_counts(evaluation, k) for k in range(classes)]
+    assert scores["f1"] == pytest.approx(np.mean([f1[k] for k in named]))
+    assert scores["f1_weighted"] == pytest.approx(np.mean([f1[label] for label in labels]))
+    assert scores["mcc"] == pytest.approx(mcc_by_correlation(evaluation, classes), abs=1e-9)
+    right = [guess == label for guess, label in guesses(evaluation)]
+    assert scores["accuracy"] == pytest.approx(np.mean(right))
+
+
+def test_binary_scores_by_hand():
+    """Two malignant images of three are found, and one of two benign ones is called malignant."""
+    second = [0.9, 0.6, 0.2, 0.7, 0.1]
+    labels = [1, 1, 1, 0, 0]
+    evaluation = [pair([1 - p, p], label) for p, label in zip(second, labels, strict=True)]
+    scores = scores_of(TYPE, TWO, evaluation)
+    assert scores["auc"] == pytest.approx(4 / 6)  # .9 above both, .6 and .2 above one
+    assert scores["accuracy"] == pytest.approx(3 / 5)
+    malignant, benign = 2 * 2 / (2 * 2 + 1 + 1), 2 * 1 / (2 * 1 + 1 + 1)
+    assert scores["f1"] == pytest.approx((malignant + benign) / 2)
+    assert scores["f1_weighted"] == pytest.approx((3 * malignant + 2 * benign) / 5)
+    assert scores["mcc"] == pytest.approx((2 * 1 - 1 * 1) / math.sqrt(3 * 3 * 2 * 2))
+
+
+def test_a_class_that_never_occurs_is_left_out():
+    """Neither labels nor results know class 0: the scores are those of the other two."""
+    evaluation = [pair([0, 3, 1], 1), pair([0, 1, 3], 2), pair([0, 1, 2], 1), pair([0, 1, 4], 2)]
+    two = [(Classification(result.probabilities[1:]), label - 1) for result, label in evaluation]
+    three, both = scores_of(TYPE, THREE, evaluation), scores_of(TYPE, TWO, two)
+    assert three == pytest.approx(both)
+    assert both["auc"] == 1
+
+
+def test_auc_of_one_class_is_not_defined():
+    scores = scores_of(TYPE, THREE, [pair([8, 1, 1], 0), pair([1, 8, 1], 0)])
+    assert math.isnan(scores["auc"])
+    assert scores["accuracy"] == 0.5
+
+
+EVALUATION = [pair([3, 1, 1], 0), pair([1, 2, 1], 2), pair([1, 4, 2], 1), pair([1, 1, 5], 2)]
+
+
+def test_metrics_travel():
+    check_metrics_travel(TYPE, THREE, EVALUATION)
+
+
+def test_metrics_are_complete():
+    check_metrics_are_complete(TYPE, THREE, EVALUATION)
+
+
+def test_selection_score_follows_auc():
+    labels = [0, 0, 1, 1]
+    ever_worse = [[0.1, 0.2, 0.8, 0.9], [0.1, 0.6, 0.5, 0.9], [0.7, 0.6, 0.5, 0.65], [4, 3, 2, 1]]
+    check_selection(
+        TYPE,
+        TWO,
+        *(
+            [pair([5 - p, p], label) for p, label in zip(second, labels, strict=True)]
+            for second in ever_worse
+        ),
+    )
+
+
+def test_selection_score_follows_accuracy_where_auc_is_not_defined():
+    right, wrong = pair([3, 1], 0), pair([1, 3], 0)
+    check_selection(TYPE, TWO, [right, right, right], [right, right, wrong], [right, wrong, wrong])
+
+
+# -- decode
+
+
+@given(label=st.integers(0, 2), height=st.integers(1, 400), width=st.integers(1, 400))
+@settings(max_examples=30, deadline=None)
+def test_a_class_stays_wherever_the_image_goes(label, height, width):
+    size = (height, width)
+    target, frame = to_network(TYPE, THREE, label, size, (64, 96), degrees=30, flip_vertical=True)
+    certain = 9.0 * torch.nn.functional.one_hot(target["class"], 3)
+    result = TYPE.decode(THREE, certain, frame)
+    assert int(result.probabilities.argmax()) == label
+    assert scores_of(TYPE, THREE, [(result, label)])["accuracy"] == 1
+
+
+def test_results_are_probabilities():
+    logits = torch.tensor([[0.0, math.log(2), math.log(5)], [1000.0, 0.0, -1000.0]])
+    frame = Frame.fit(SIZE, (64, 64))
+    first, second = (TYPE.decode(THREE, tree_row(logits, row), frame) for row in (0, 1))
+    assert first.probabilities == pytest.approx([1 / 8, 2 / 8, 5 / 8])
+    assert second.probabilities.tolist() == [1, 0, 0]
+    assert first.probabilities.dtype == np.float64
+
+
+# -- labels
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        (3, "the class 3 is not one of 0 to 2"),
+        (-1, "the class -1 is not one of 0 to 2"),
+        (np.uint8(200), "the class 200 is not one of 0 to 2"),
+        (1.0, "the class 1.0 is not a whole number"),
+        (True, "the class True is not a whole number"),
+        (np.True_, "is not a whole number"),
+        ("1", "the class '1' is not a whole number"),
+        (None, "the class None is not a whole number"),
+    ],
+)
+def test_problems(label, said):
+    (found,) = TYPE.problems(THREE, label, SIZE)
+    assert said in found
+
+
+@pytest.mark.parametrize("label", [0, 2, np.int64(1), np.uint8(2)])
+def test_no_problems(label):
+    assert TYPE.problems(THREE, label, SIZE) == []
+
+
+@pytest.mark.parametrize("wrong", [[], ["one"], ["a", "b", "a"]])
+def test_a_spec_has_two_or_more_different_classes(wrong):
+    with pytest.raises(ValidationError, match="classes"):
+        make_spec(ClassificationTaskType, classes=wrong)
+
+
+# -- the constant answer
+
+
+def test_the_constant_answer_is_the_share_of_each_class():
+    answer = TYPE.trivial(THREE, [(label, SIZE) for label in (2, 0, 2, 2)])
+    assert answer((7, 9)).probabilities.tolist() == [1 / 4, 0, 3 / 4]
+
+
+@given(labels=st.lists(st.integers(0, 2), min_size=2, max_size=20))
+@settings(max_examples=50, deadline=None)
+def test_no_other_class_is_right_more_often(labels):
+    answer = TYPE.trivial(THREE, [(label, SIZE) for label in labels])(SIZE)
+    scores = scores_of(TYPE, THREE, [(answer, label) for label in labels])
+    assert scores["accuracy"] == pytest.approx(max(labels.count(k) for k in range(3)) / len(labels))
+    assert scores["mcc"] == 0
+    assert scores["auc"] == 0.5 or len(set(labels)) == 1
+
+
+# -- pictures
+
+
+def test_drawing():
+    check_drawing(TYPE, THREE, 1, Classification(np.array([0.2, 0.3, 0.5])), (40, 60))
+    image = np.full((120, 200, 3), 100, np.uint8)
+    pictures = [TYPE.draw_label(THREE, image, label) for label in (0, 1, 2)]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert all(np.array_equal(picture[60:], image[60:]) for picture in pictures)
