@@ -85,6 +85,15 @@ class _Balance:
             for stratum, count in sorted(group.counts.items())
         )
 
+    def gain(self, group: Group, old: Side, new: Side) -> float:
+        """The larger, the more the squared deviations shrink when the group is moved."""
+        return sum(
+            count
+            * (self._lack[stratum][new] - self._lack[stratum][old] - count)
+            / self._total[stratum]
+            for stratum, count in sorted(group.counts.items())
+        )
+
     def add(self, group: Group, side: Side, times: int = 1) -> None:
         for stratum, count in group.counts.items():
             self._lack[stratum][side] -= times * count
@@ -109,10 +118,7 @@ def _fill_empty(order: Sequence[Group], sides: dict[str, Side], balance: _Balanc
         ]
         if not movable:
             continue
-        best = max(
-            movable,
-            key=lambda g: balance.need(g, side) - balance.need(g, sides[g.name]),
-        )
+        best = max(movable, key=lambda g: balance.gain(g, sides[g.name], side))
         old = sides[best.name]
         balance.add(best, old, times=-1)
         balance.add(best, side)
