@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from usmt.errors import DataError
 from usmt.task_spec import TaskSpec
 
 Side = Literal["train", "val", "test"]
@@ -81,11 +83,16 @@ class Dataset(ABC):
 
     def all_records(self, tasks: Sequence[TaskSpec]) -> list[Record]:
         """Every record that the dataset holds: the split is drawn over all of them, so that it
-        does not depend on which tasks are trained. `tasks` are all known tasks of this dataset.
+        does not depend on which tasks are trained. `tasks` are all known tasks of this dataset;
+        those that the root cannot serve (`records` raises `DataError`) are left out.
 
         Override it where the root holds records of tasks that have no spec.
         """
-        return [record for task in tasks for record in self.records(task)]
+        records = []
+        for task in tasks:
+            with suppress(DataError):
+                records += self.records(task)
+        return records
 
     @abstractmethod
     def read_image(self, record: Record) -> np.ndarray:

@@ -141,6 +141,24 @@ def test_the_split_is_drawn_over_tasks_that_are_not_trained():
     assert len(splits[0].places) == 24
 
 
+def test_a_known_task_that_the_data_do_not_hold_is_left_out_of_the_split():
+    class Partial(Memory):
+        def records(self, task: TaskSpec) -> list[Record]:
+            if task.id not in self.tasks:
+                raise DataError(f"nothing of {task.id}")
+            return super().records(task)
+
+    split = collected(Partial({"a": records("a")})).splits["memory"]
+    assert {task for task, _ in split.places} == {"a"}
+    with pytest.raises(DataError, match="nothing of b"):
+        collected(Partial({"a": records("a")}), [B])
+
+
+def test_records_without_a_source_are_not_of_one_source():
+    data = Memory({"a": [record("a", i, source_id="") for i in range(12)]})
+    assert collected(data, all_specs=[A]).splits["memory"].groups.sizes == (1,) * 12
+
+
 def test_reading_is_shown():
     stderr = io.StringIO()
     output = Output(stdout=io.StringIO(), stderr=stderr)

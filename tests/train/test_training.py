@@ -37,6 +37,7 @@ def test_the_run_folder_holds_what_is_promised(trained: Path):
         "config.yaml",
         "task_specs",
         "split.csv",
+        "data.json",
         "metrics.jsonl",
         "scores.json",
         "scores.csv",
@@ -53,6 +54,15 @@ def test_the_run_folder_holds_what_is_promised(trained: Path):
     assert [line["epoch"] for line in lines] == [0, 1]
     assert set(lines[0]["loss"]) == set(FOUR_TYPES)
     assert lines[1]["routing"]["blocks"]
+
+
+def test_the_split_of_the_run_is_told_with_a_fingerprint(trained: Path):
+    (data,) = json.loads((trained / "data.json").read_text()).values()
+    with (trained / "split.csv").open(newline="") as file:
+        sides = [row["side"] for row in csv.DictReader(file)]
+    assert data["sides"] == {side: sides.count(side) for side in ("train", "val", "test")}
+    assert data["records"] == len(sides) == sum(data["groups"])
+    assert len(data["fingerprint"]) == 64
 
 
 def test_scores_of_images_add_up_to_the_scores_of_tasks(trained: Path):
@@ -168,6 +178,11 @@ def test_resume_refuses_damage_and_folders_that_are_no_run(
     (copy / "last" / "optimizer.pt").write_bytes(content[: len(content) // 2])
     outcome = usmt("train", "--resume", copy)
     assert outcome.code == 1 and "damaged: optimizer.pt" in outcome.err
+    text = (trained / "split.csv").read_text()
+    (copy / "split.csv").write_text(text.replace(",test,", ",train,", 1))
+    for command in (("train", "--resume", copy), ("evaluate", copy)):
+        outcome = usmt(*command)
+        assert outcome.code == 1 and "not the split that the run began with" in outcome.err
     outcome = usmt("train", "--resume", tmp_path)
     assert outcome.code == 1 and "no config.yaml" in outcome.err
 
@@ -189,8 +204,7 @@ def test_evaluate_repeats_validation_scores_and_scores_the_test(usmt: Usmt, trai
     outcome = usmt("evaluate", trained, "--split", "test", "--json")
     assert outcome.data["split"] == "test"
     with (trained / "split.csv").open() as file:
-        lines = [line for line in file if not line.startswith("#")]
-    test_keys = {(r["task"], r["key"]) for r in csv.DictReader(lines) if r["side"] == "test"}
+        test_keys = {(r["task"], r["key"]) for r in csv.DictReader(file) if r["side"] == "test"}
     with (trained / "scores-test.csv").open() as file:
         scored = {(r["task"], r["key"]) for r in csv.DictReader(file)}
     assert scored == {key for key in test_keys if key[0] in FOUR_TYPES}

@@ -128,7 +128,7 @@ def collect(
         types: task type instances by name.
         all_specs: every known task: the split is drawn over a dataset's whole, not over `specs`.
         frozen: splits to keep, by dataset name; the data must still be those they were drawn on,
-            unless `other_data`: then images that they know keep their side, new ones are test.
+            unless `other_data`: then see `Split.extended`.
 
     Raises:
         DataError: with every defect of every record of `specs`, unless `skip_bad`.

@@ -15,7 +15,7 @@ Name = tuple[str, str]
 """(task, key) of a record."""
 
 Origin = tuple[str, str]
-"""(source_id, hash of the pixels) of a record; the hash is empty where images were not read."""
+"""(source_id, hash of the pixels) of a record; each may be empty, where it is not known."""
 
 
 def related(origins: Mapping[Name, Origin]) -> DisjointSet:
@@ -23,7 +23,8 @@ def related(origins: Mapping[Name, Origin]) -> DisjointSet:
     joined = DisjointSet(origins)
     first: dict[tuple[str, str], Name] = {}
     for name, (source_id, content) in origins.items():
-        joined.merge(first.setdefault(("source", source_id), name), name)
+        if source_id:
+            joined.merge(first.setdefault(("source", source_id), name), name)
         if content:
             joined.merge(first.setdefault(("content", content), name), name)
     return joined

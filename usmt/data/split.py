@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from usmt.data.grouping import Name, group_records, related
 from usmt.data.scan import ScannedImage
@@ -106,6 +107,18 @@ class Split:
         for name, place in self.places.items():
             members[place.group].append(name)
         return members
+
+    def summary(self) -> dict[str, Any]:
+        """In plain numbers, for programs: fingerprint of the data, records by side, sizes of the
+        groups (largest first), and groups that an official split parts."""
+        sides = Counter(place.side for place in self.places.values())
+        return {
+            "fingerprint": self.fingerprint,
+            "records": len(self.places),
+            "sides": {side: sides[side] for side in SIDES},
+            "groups": list(self.groups.sizes),
+            "parted_groups": len(self.crossings),
+        }
 
     def describe(self) -> str:
         """Sides, groups and what joined them, in a few lines for people."""

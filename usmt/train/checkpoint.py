@@ -58,7 +58,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         torch.save(checkpoint.optimizer, fresh / OPTIMIZER)
     (fresh / STATE).write_text(json.dumps(checkpoint.state, indent=1), encoding="utf-8")
     files = sorted(path.name for path in fresh.iterdir())
-    manifest = {"format": 1, "sha256": {name: _sha256(fresh / name) for name in files}}
+    manifest = {"format": 1, "sha256": {name: sha256(fresh / name) for name in files}}
     (fresh / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     for path in fresh.iterdir():
         _flush(path)
@@ -126,7 +126,7 @@ def _check(folder: Path) -> None:
     for name, digest in expected.items():
         if Path(name).name != name or not (folder / name).is_file():
             raise _damaged(folder, f"{name} is missing")
-        if _sha256(folder / name) != digest:
+        if sha256(folder / name) != digest:
             raise _damaged(folder, f"{name} is not what was written (its SHA-256 differs)")
     unknown = {path.name for path in folder.iterdir()} - set(expected) - {MANIFEST}
     if unknown:
@@ -140,6 +140,6 @@ def _damaged(folder: Path, reason: str) -> CheckpointError:
     )
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usmt.data.loader import Images
 from usmt.dataset import Side
-from usmt.errors import CheckpointError, ConfigError, near
+from usmt.errors import ConfigError, near
 from usmt.evaluate.gallery import draw_gallery
 from usmt.evaluate.scoring import evaluate, evaluate_trivial
 from usmt.output import Output
@@ -22,14 +21,6 @@ from usmt.train.report import say_data, say_scores
 from usmt.train.run_folder import RunFolder, summarise
 from usmt.train.setup import make_accelerator, make_collection, make_network, make_types
 from usmt.yaml_file import read_yaml, validate
-
-
-def read_summary(folder: RunFolder) -> dict[str, Any]:
-    """scores.json."""
-    try:
-        return dict(json.loads(folder.scores().read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder.scores()}: cannot be read: {error}") from None
 
 
 def read_specs(folder: RunFolder, plugins: Plugins) -> list[TaskSpec]:
@@ -56,8 +47,8 @@ def evaluate_run(
 
     Args:
         data: other data than the run was trained on, by dataset name; empty for its own. Images
-            of other data that the run's split knows stay on the side that they were on; all new
-            ones count as test.
+            of other data that the run's split knows stay on the side that they were on, and so do
+            new ones of a source or group that it knows; all others count as test.
         only: ids of the tasks to score; empty for all of the run's.
 
     Returns what scores-SIDE.json holds, with the run's folder.

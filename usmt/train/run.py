@@ -22,10 +22,10 @@ from usmt.task_spec import TaskSpec
 from usmt.train.audit import audit
 from usmt.train.config import RunSettings
 from usmt.train.figures import draw_curves, draw_routing
-from usmt.train.finished import read_specs, read_summary
+from usmt.train.finished import read_specs
 from usmt.train.loop import Run, conclude, fit, go_on
 from usmt.train.report import say_audit, say_data, say_scores
-from usmt.train.run_folder import RunFolder
+from usmt.train.run_folder import RunFolder, read_json
 from usmt.train.setup import (
     chosen_specs,
     default_folder,
@@ -74,7 +74,7 @@ def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -
     settings = folder.settings()
     if folder.finished:
         output.note(f"{path} is finished")
-        summary = read_summary(folder)
+        summary = read_json(folder.scores())
         say_scores(summary, output)
         return {**summary, "folder": str(path)}
     specs = read_specs(folder, plugins)

@@ -18,20 +18,26 @@ from usmt.data.split import Split
 from usmt.errors import CheckpointError, Defect
 from usmt.evaluate.scoring import Evaluation, ImageScore
 from usmt.task_spec import TaskSpec
+from usmt.train.checkpoint import sha256
 from usmt.train.config import RunSettings
 from usmt.yaml_file import read_yaml
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run's folder: config.yaml, task_specs/, split.csv, metrics.jsonl, scores, best/, last/,
-    figures/."""
+    """A run's folder: config.yaml, task_specs/, split.csv, data.json, metrics.jsonl, scores, best/,
+    last/, figures/."""
 
     path: Path
 
     @property
     def config(self) -> Path:
         return self.path / "config.yaml"
+
+    @property
+    def data(self) -> Path:
+        """data.json: fingerprint and split of each dataset, in numbers."""
+        return self.path / "data.json"
 
     @property
     def metrics(self) -> Path:
@@ -87,6 +93,11 @@ class RunFolder:
         write_yaml(fresh.config, settings.model_dump(mode="json"))
         for name, split in splits.items():
             split.write(fresh.split(name, list(splits)))
+        data = {
+            name: {**split.summary(), "sha256": sha256(fresh.split(name, list(splits)))}
+            for name, split in splits.items()
+        }
+        write_text(fresh.data, json.dumps(data, indent=1) + "\n")
         if skipped:
             rows = [(d.task, d.place, d.kind, d.reason) for d in skipped]
             write_csv(fresh.path / "skipped.csv", ("task", "place", "kind", "reason"), rows)
@@ -107,8 +118,19 @@ class RunFolder:
             ) from None
 
     def read_splits(self, datasets: Sequence[str]) -> dict[str, Split]:
-        """The frozen splits of a run's datasets."""
-        return {name: Split.read(self.split(name, datasets)) for name in datasets}
+        """The frozen splits of a run's datasets. Raises CheckpointError for one that was changed
+        since the run began."""
+        begun = read_json(self.data)
+        splits = {}
+        for name in datasets:
+            path = self.split(name, datasets)
+            splits[name] = Split.read(path)
+            if sha256(path) != begun.get(name, {}).get("sha256"):
+                raise CheckpointError(
+                    f"{path}: not the split that the run began with",
+                    hint="Restore it: another split would mix what was trained on with the rest.",
+                )
+        return splits
 
     # -- what it did
 
@@ -173,6 +195,14 @@ def _better(score: float, other: float, higher_is_better: bool) -> bool:
 
 
 # -- files that are whole or absent
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises CheckpointError."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: cannot be read: {error}") from None
 
 
 def write_text(path: Path, text: str) -> None:
