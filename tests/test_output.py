@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from usmt import output as output_module
+from usmt import progress as progress_module
 from usmt.errors import UsmtError
 from usmt.output import Output
 
@@ -148,7 +148,7 @@ def test_no_color_on_a_terminal(monkeypatch, streams) -> None:
 def test_progress_without_a_terminal_speaks_now_and_then(monkeypatch, streams) -> None:
     out, err = streams
     now = [0.0]
-    monkeypatch.setattr(output_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_module, "monotonic", lambda: now[0])
     with Output(stdout=out, stderr=err).progress("training", 100) as bar:
         for _ in range(50):
             now[0] += 0.5
@@ -161,6 +161,25 @@ def test_progress_without_a_terminal_speaks_now_and_then(monkeypatch, streams) -
         "training: 20 of 100, 2.0/s, 40 s left",
         "training: 40 of 100, 2.0/s, 30 s left",
         "last: 100 of 100 in 25 s",
+    ]
+
+
+def test_an_inner_bar_without_a_terminal_speaks_only_while_it_is_slow(monkeypatch, streams) -> None:
+    out, err = streams
+    now = [0.0]
+    monkeypatch.setattr(progress_module, "monotonic", lambda: now[0])
+    output = Output(stdout=out, stderr=err)
+    with output.progress("training", 2):
+        for seconds in (1.0, 6.0):
+            with output.progress("scoring", 4) as inner:
+                for _ in range(4):
+                    now[0] += seconds
+                    inner.advance()
+    assert err.getvalue().splitlines() == [
+        "training: 0 of 2",
+        "scoring: 2 of 4, 0.2/s, 12 s left",
+        "scoring: 4 of 4, 0.2/s, 0 s left",
+        "training: 0 of 2 in 28 s",
     ]
 
 

@@ -13,27 +13,14 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from usmt.errors import UsmtError
+from usmt.progress import Bar, PlainBar, RichBar, live_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-PLAIN_INTERVAL = 10.0
-"""Seconds between two lines of progress where there is no terminal."""
-
-
-class Bar(Protocol):
-    """What `Output.progress` yields."""
-
-    def advance(self, n: int = 1) -> None:
-        """`n` more steps are done."""
-
-    def update(self, *, description: str) -> None:
-        """What is being done now."""
+    from rich.progress import Progress
 
 
 class Output:
@@ -123,12 +110,12 @@ class Output:
                 with self._rich_progress() as progress:
                     task = progress.add_task(description, total=total)
                     try:
-                        yield _RichBar(progress, task)
+                        yield RichBar(progress, task)
                     finally:
                         (progress.remove_task if inner else progress.stop_task)(task)
             else:
                 stream = _Nowhere() if self.json else self._stderr
-                bar = _PlainBar(description, total, stream, brief=inner)
+                bar = PlainBar(description, total, stream, brief=inner)
                 try:
                     yield bar
                 finally:
@@ -180,7 +167,7 @@ class Output:
         if self._progress is not None:
             yield self._progress
             return
-        with _live_progress(_console(self._stderr), self._stdout.isatty()) as progress:
+        with live_progress(_console(self._stderr), self._stdout.isatty()) as progress:
             self._progress = progress
             try:
                 yield progress
@@ -193,58 +180,6 @@ class _Nowhere(io.TextIOBase, TextIO):
 
     def write(self, text: str) -> int:
         return len(text)
-
-
-class _RichBar:
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress, self._task = progress, task
-
-    def advance(self, n: int = 1) -> None:
-        self._progress.advance(self._task, n)
-
-    def update(self, *, description: str) -> None:
-        self._progress.update(self._task, description=description)
-
-
-class _PlainBar:
-    """Says where it is at the start, every `PLAIN_INTERVAL` seconds, and at the end; a brief one
-    only in between."""
-
-    def __init__(
-        self, description: str, total: int | None, stream: TextIO, *, brief: bool = False
-    ) -> None:
-        self._description, self._total, self._stream = description, total, stream
-        self._brief = brief
-        self._done = 0
-        self._started = self._said = monotonic()
-        if not brief:
-            self._line(f"0 of {total}" if total is not None else "started")
-
-    def advance(self, n: int = 1) -> None:
-        self._done += n
-        now = monotonic()
-        if now - self._said < PLAIN_INTERVAL:
-            return
-        self._said = now
-        rate = self._done / (now - self._started)
-        if self._total is None:
-            self._line(f"{self._done}, {rate:.1f}/s")
-        else:
-            left = (self._total - self._done) / rate if rate else 0
-            self._line(f"{self._done} of {self._total}, {rate:.1f}/s, {_duration(left)} left")
-
-    def update(self, *, description: str) -> None:
-        self._description = description
-
-    def end(self) -> None:
-        if self._brief:
-            return
-        of = f" of {self._total}" if self._total is not None else ""
-        self._line(f"{self._done}{of} in {_duration(monotonic() - self._started)}")
-
-    def _line(self, text: str) -> None:
-        self._stream.write(f"{self._description}: {text}\n")
-        self._stream.flush()
 
 
 def shown(value: object) -> str:
@@ -299,36 +234,7 @@ def _jsonable(value: Any) -> Any:
     return str(value)
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
     return Console(file=stream)
-
-
-def _live_progress(console: Console, redirect_stdout: bool) -> Progress:
-    """A progress display on stderr. What others print on a terminal's stdout meanwhile is put
-    above the bar; a pipe on stdout is left alone."""
-    from rich import progress as rich
-
-    class Rate(rich.ProgressColumn):
-        def render(self, task: rich.Task) -> str:
-            speed = task.finished_speed or task.speed
-            return f"{speed:.1f}/s" if speed else ""
-
-    return rich.Progress(
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        Rate(),
-        rich.TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-        redirect_stdout=redirect_stdout,
-    )

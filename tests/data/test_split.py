@@ -23,9 +23,10 @@ from scipy.ndimage import gaussian_filter
 
 from usmt import DataError, Record, RootOptions, load_catalogue, load_plugins
 from usmt.data.collection import Collection, collect, make_task_type
+from usmt.data.draw_split import draw_split
 from usmt.data.duplicates import content_hash, thumbnail
 from usmt.data.scan import ScannedImage
-from usmt.data.split import COLUMNS, Place, Split, draw_split
+from usmt.data.split import COLUMNS, Place, Split
 from usmt.output import Output
 from usmt_classification.task_type import ClassificationSpec, ClassificationTaskType
 from usmt_fmc_uia import FmcUia
@@ -276,8 +277,8 @@ OTHER_PROCESS = """
 import sys
 from pathlib import Path
 from usmt import RootOptions
+from usmt.data.draw_split import draw_split
 from usmt.data.scan import scan
-from usmt.data.split import draw_split
 from usmt_fmc_uia import FmcUia
 
 data = FmcUia(RootOptions(root=Path(sys.argv[1])))

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from usmt.data.draw_split import draw_split
 from usmt.data.scan import Scan, scan
-from usmt.data.split import Split, draw_split
+from usmt.data.split import Split
 from usmt.dataset import Dataset, Record, Side
 from usmt.errors import ConfigError, DataError, Defect, near
 from usmt.output import Output
