@@ -12,7 +12,7 @@ import pytest
 
 from usmt import progress as progress_module
 from usmt.errors import UsmtError
-from usmt.output import Output
+from usmt.output import Output, shown
 
 
 class Terminal(io.StringIO):
@@ -91,7 +91,7 @@ def test_a_cell_of_two_lines_stays_in_its_row(streams) -> None:
     ],
 )
 def test_values_as_people_read_them(value: object, text: str) -> None:
-    assert output_module.shown(value) == text
+    assert shown(value) == text
 
 
 def test_json_mode_writes_the_data_and_nothing_else_on_stdout(streams) -> None:
