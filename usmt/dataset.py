@@ -100,10 +100,6 @@ class Dataset(ABC):
 
     @abstractmethod
     def read_label(self, record: Record, task: TaskSpec) -> Any:
-        """The label in original pixels, in the form that the task's type documents.
-
-        Segmentation: class ids, uint8 (H, W). Classification: int. Regression: float (P, 2),
-        x then y, the centre of the top left pixel being (0, 0). Detection: float (4,), x_min,
-        y_min, x_max, y_max, edges of pixels, the top left corner of the image being (0, 0).
-        Raises `DataError`.
+        """The label in original pixels, in the form that the task's type documents (those of the
+        built-in types: docs/task_types.md). Raises `DataError`.
         """

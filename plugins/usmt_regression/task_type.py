@@ -35,11 +35,11 @@ class RegressionSpec(TaskSpec):
 
 
 class RegressionOptions(TaskTypeOptions):
-    """`grid`: the head pools the map to grid x grid cells. 1 is the global average; a network that
-    knows places only relative to each other (rotary embeddings) and was not pretrained needs
-    more to tell where something is."""
+    """`grid`: the head pools the map to grid x grid cells (not published). 1 is the global average,
+    in which a backbone that knows places only relative to each other (rotary embeddings) leaves
+    nothing of where something is."""
 
-    grid: int = Field(default=1, ge=1, le=16)
+    grid: int = Field(default=4, ge=1, le=16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,11 @@ class SegmentationSpec(TaskSpec):
 
 
 class SegmentationOptions(TaskTypeOptions):
-    """Widths of the DPT decoder; the defaults are DPT's own."""
+    """Widths of the DPT decoder. By default they follow the backbone's width: DPT's own for a
+    ViT-B and larger, less for a smaller one."""
 
-    fusion_channels: Width = 256
-    intermediate_channels: list[Width] = Field(default=[256, 512, 1024, 1024], min_length=1)
+    fusion_channels: Width | None = None
+    intermediate_channels: Annotated[list[Width], Field(min_length=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,11 @@ class SegmentationTaskType(TaskType):
     def decoder(self, features: Features) -> nn.Module:
         from usmt_segmentation.network import DptDecoder
 
-        return DptDecoder(
-            features.channels,
-            features.strides,
-            self.options.intermediate_channels,
-            self.options.fusion_channels,
-        )
+        fusion = self.options.fusion_channels or min(256, max(8, features.channels[-1] // 3))
+        # DPT's own proportions: 256, then 256, 512, 1024, 1024.
+        widths = [fusion * min(4, 2**level) for level in range(len(features.channels))]
+        chosen = self.options.intermediate_channels or widths
+        return DptDecoder(features.channels, features.strides, chosen, fusion)
 
     def head(self, spec: Any, channels: int) -> nn.Module:
         from usmt_segmentation.network import make_head

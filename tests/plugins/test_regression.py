@@ -93,7 +93,7 @@ def test_the_head_reads_the_average_and_with_a_grid_also_the_place():
 
 @pytest.mark.parametrize("wrong", [{"grid": 0}, {"grid": 17}, {"grid": 2.5}, {"cells": 2}])
 def test_options_out_of_range(wrong):
-    assert RegressionTaskType.Options().grid == 1
+    assert RegressionTaskType.Options().grid == 4
     with pytest.raises(ValidationError):
         RegressionTaskType.Options(**wrong)
 

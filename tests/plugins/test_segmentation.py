@@ -146,11 +146,14 @@ def test_logits_have_half_the_images_resolution(strides, cells):
     assert head(decoder(maps)).shape == (2, 3, *(n * strides[-1] // 2 for n in cells))
 
 
-def test_options_set_the_decoders_widths():
-    assert (SegmentationOptions().fusion_channels, SegmentationOptions().intermediate_channels) == (
-        256,
-        [256, 512, 1024, 1024],
-    )
+def test_the_decoders_widths_follow_the_backbones_unless_they_are_set():
+    free = SegmentationTaskType(SegmentationOptions())
+    widths = {}
+    for width in (192, 768, 1024):
+        decoder = free.decoder(Features(channels=(width,) * 4, strides=(16,) * 4))
+        projections = [p.shape[0] for n, p in decoder.named_parameters() if "project" in n]
+        widths[width] = (decoder.out_channels, max(projections))
+    assert widths == {192: (64, 256), 768: (256, 1024), 1024: (256, 1024)}
     assert TYPE.decoder(FEATURES).out_channels == 16
     for wrong in ({"fusion_channels": 0}, {"intermediate_channels": []}, {"width": 3}):
         with pytest.raises(ValidationError):

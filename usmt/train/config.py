@@ -101,7 +101,7 @@ class RunSettings(Settings):
     group: Identifier | None = None
     tasks: list[Identifier] = Field(default=[], description="task ids, besides those of the group")
     data: dict[Identifier, dict[str, Any]] = Field(
-        default={}, description="dataset name -> its options, e.g. {fmc_uia: {root: DIR}}"
+        default={}, description="dataset name -> its options, e.g. {NAME: {root: DIR}}"
     )
     specs: list[Path] = Field(default=[], description="folders with the user's tasks and groups")
     plugins_dirs: list[Path] = Field(default=[], description="folders with loose plugins")
@@ -117,7 +117,7 @@ class RunSettings(Settings):
     backbone: BackboneSettings
     moe: MoESettings = MoESettings()
     task_types: dict[Identifier, dict[str, Any]] = Field(
-        default={}, description="task type -> its options, e.g. {segmentation: {...}}"
+        default={}, description="task type -> its options, e.g. {NAME: {...}}"
     )
     task_weights: dict[Identifier, Annotated[float, Field(ge=0)]] = Field(
         default={}, description="lambda_t of the task's loss; 1 where not given (paper)"

@@ -11,7 +11,7 @@ from usmt.output import Output
 from usmt.train.audit import Audit
 
 SYNTHETIC = (
-    "The images are synthetic: phantoms made by usmt, not ultrasound scans. "
+    "The images are synthetic: made by a program, not ultrasound scans. "
     "Scores on them say nothing about real images."
 )
 
