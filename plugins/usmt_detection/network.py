@@ -33,6 +33,7 @@ class MapHead(nn.Module):
         self.mix = nn.Conv2d(channels, channels, 3, padding=1)
         self.predict = nn.Conv2d(channels, 5, 1)
         nn.init.normal_(self.predict.weight, std=0.01)
+        nn.init.normal_(self.predict.weight[1:], std=0.1)
         start = torch.tensor([-math.log((1 - PRIOR) / PRIOR), 0.0, 0.0, 0.0, 0.0])
         self.predict.bias = nn.Parameter(start)
         self.scale = 1 / math.sqrt(channels)
