@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +67,9 @@ def _open(path: Path) -> Image:
         raise DataError(f"{path.name}: too large, expected at most {MAX_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise DataError(f"{path.name}: not an image") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path.name}: image cannot be read: {reason}") from None
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from contract import (
+    FEATURES,
     NETWORKS,
     SIZES,
     Parts,
@@ -80,7 +81,11 @@ def test_a_few_steps_lower_the_loss_and_reach_every_parameter(grid):
 
 
 def test_the_head_starts_near_the_middle_of_the_canvas():
-    assert (Parts(TYPE, TWO)(random_maps(50)) - 0.5).abs().max() < 0.1
+    for grid in (1, 4):
+        parts = Parts(RegressionTaskType(RegressionTaskType.Options(grid=grid)), TWO)
+        # Normalised features, as a backbone's last map has them; 8 x 8 cells.
+        points = parts([torch.randn(50, FEATURES.channels[-1], 1, 1).expand(-1, -1, 8, 8)])
+        assert 0.02 < (points - 0.5).std() < 0.1
 
 
 def test_the_head_reads_the_average_and_with_a_grid_also_the_place():
