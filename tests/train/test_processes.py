@@ -25,6 +25,34 @@ def launch(out: Path, processes: int, *options: str) -> list[dict]:
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
+def test_a_loss_that_is_not_finite_in_one_process_is_told_and_left_out(tmp_path: Path):
+    """In the last piece of a batch, in the process that does not speak."""
+    spoiled = tmp_path / "spoiled.py"
+    spoiled.write_text(
+        "import os, sys, torch\n"
+        "from usmt_regression import RegressionTaskType as Kind\n"
+        "whole, calls = Kind.loss, [0]\n"
+        "def loss(self, spec, prediction, target):\n"
+        "    rows = whole(self, spec, prediction, target)\n"
+        "    calls[0] += 1\n"
+        "    bad = os.environ['RANK'] == '1' and calls[0] == 4\n"
+        "    return rows * float('nan') if bad else rows\n"
+        "Kind.loss = loss\n"
+        "from usmt.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", str(spoiled), "train", *tasks("fetal_femur"), *QUICK]
+    command += ["--set=epochs=2", "--set=batch_size=4", "--set=accumulate=2"]
+    command += ["--json", "--out", str(tmp_path / "run")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (line,) = [line for line in done.stderr.splitlines() if "not finite" in line]
+    assert "step 1: the loss is not finite (fetal_femur fetal_femur/0" in line
+    assert json.loads(done.stdout)["tasks"].keys() == {"fetal_femur"}
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory) -> tuple[Path, list[dict]]:
     out = tmp_path_factory.mktemp("one") / "run"

@@ -164,8 +164,9 @@ def test_resume_of_a_finished_run_only_says_so(usmt: Usmt, trained: Path):
 
 
 def test_resume_takes_no_other_settings(usmt: Usmt, trained: Path):
-    outcome = usmt("train", "--resume", trained, "--seed", "3")
-    assert outcome.code == 1 and "--seed" in outcome.err
+    for option, value in (("--seed", "3"), ("--preset", "paper"), ("--set", "epochs=3")):
+        outcome = usmt("train", "--resume", trained, option, value)
+        assert outcome.code == 1 and option in outcome.err
 
 
 def test_resume_refuses_damage_and_folders_that_are_no_run(
@@ -185,6 +186,22 @@ def test_resume_refuses_damage_and_folders_that_are_no_run(
         assert outcome.code == 1 and "not the split that the run began with" in outcome.err
     outcome = usmt("train", "--resume", tmp_path)
     assert outcome.code == 1 and "no config.yaml" in outcome.err
+
+
+def test_places_where_no_run_can_be(usmt: Usmt, tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for out in (file, file / "run"):
+        outcome = usmt("train", *MIXED, "--out", out)
+        assert outcome.code == 1 and "is not a folder" in outcome.err
+    assert file.read_text() == "kept"
+
+
+def test_an_empty_folder_may_be_the_run(usmt: Usmt, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = usmt("train", "--task", "fetal_femur", *QUICK, "--set", "epochs=1", "--out", ".")
+    assert outcome.code == 0, outcome.err
+    assert (tmp_path / "scores.json").is_file()
 
 
 def test_an_existing_folder_is_not_overwritten(usmt: Usmt, trained: Path):
@@ -208,6 +225,26 @@ def test_evaluate_repeats_validation_scores_and_scores_the_test(usmt: Usmt, trai
     with (trained / "scores-test.csv").open() as file:
         scored = {(r["task"], r["key"]) for r in csv.DictReader(file)}
     assert scored == {key for key in test_keys if key[0] in FOUR_TYPES}
+
+
+def test_single_tasks_are_scored_beside_the_whole(usmt: Usmt, trained: Path):
+    outcome = usmt("evaluate", trained, "--split", "val", "--task", "fetal_femur", "--json")
+    assert list(outcome.data["tasks"]) == ["fetal_femur"]
+    alone = json.loads((trained / "scores-val-fetal_femur.json").read_text())
+    assert alone["tasks"] == outcome.data["tasks"]
+    outcome = usmt("evaluate", trained, "--task", "fetal_femurs")
+    assert outcome.code == 1 and "did you mean 'fetal_femur'" in outcome.err
+
+
+def test_a_run_on_synthetic_images_is_scored_on_real_ones(usmt: Usmt, trained: Path, realus: Path):
+    """All of them are new, so all of them count."""
+    data = ("--data", f"fmc_uia={realus}", "--task", "fetal_head")
+    outcome = usmt("evaluate", trained, *data, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.data["tasks"]["fetal_head"]["images"] == 90
+    assert outcome.data["synthetic"] is False
+    outcome = usmt("evaluate", trained, *data, "--split", "val")
+    assert outcome.code == 1 and "no image on the val side" in outcome.err
 
 
 def test_training_lowers_the_loss_of_each_task_type(usmt: Usmt, tmp_path: Path):

@@ -42,7 +42,6 @@ def evaluate(
     spec_dirs = [*filter(Path.is_dir, trained.specs), *(specs or [])]
     session = open_session(spec_dirs, [*trained.plugins_dirs, *(plugins_dir or [])], json)
     bindings = parse_data(data or [])
-    summary = evaluate_run(
+    evaluate_run(
         run, split, bindings, task or [], session.catalogue, session.plugins, session.output
     )
-    session.output.data(summary)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -21,6 +22,9 @@ from usmt.cli.session import START, PluginsDirOption, SpecsOption, Start
 from usmt.errors import UsmtError
 from usmt.output import Output
 from usmt.plugins import load_plugins
+
+OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+"""A full disk, a missing permission: no defect of usmt."""
 
 COMMANDS = (train, evaluate, tasks, groups, plugins)
 
@@ -49,18 +53,27 @@ def main(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         return _flushed(1)
+    except OSError as error:
+        if error.errno not in OF_THE_MACHINE:
+            return _defect(error, output)
+        output.error(UsmtError(f"{error.filename or 'a file'}: {error.strerror}"))
+        return _flushed(1)
     except Exception as error:
-        output.note(traceback.format_exc().rstrip())
-        output.error(
-            UsmtError(
-                f"this is a defect of usmt {version('usmt')}: {type(error).__name__}: {error}",
-                hint="Please report it with the lines above and the command that you gave.",
-            )
-        )
-        return 2
+        return _defect(error, output)
     finally:
         START.set(None)
     return 0
+
+
+def _defect(error: Exception, output: Output) -> int:
+    output.note(traceback.format_exc().rstrip())
+    output.error(
+        UsmtError(
+            f"this is a defect of usmt {version('usmt')}: {type(error).__name__}: {error}",
+            hint="Please report it with the lines above and the command that you gave.",
+        )
+    )
+    return 2
 
 
 def build_app() -> typer.Typer:

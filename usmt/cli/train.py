@@ -9,6 +9,7 @@ import typer
 
 from usmt.cli.session import JsonOption, PluginsDirOption, SpecsOption, open_session
 from usmt.errors import ConfigError
+from usmt.specs import user_spec_dirs
 
 
 def register(app: typer.Typer) -> None:
@@ -28,8 +29,8 @@ def train(
         ),
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="small or paper: where the settings start.")
-    ] = "small",
+        str | None, typer.Option(help="small (default) or paper: where the settings start.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with settings, laid over the preset.")
     ] = None,
@@ -77,17 +78,17 @@ def train(
     from usmt.train.run_folder import RunFolder
 
     if resume is not None:
-        _check_alone(given, config=config, out=out, dry_run=dry_run, set_=set_)
+        _check_alone(given, preset=preset, config=config, out=out, dry_run=dry_run, set_=set_)
         settings = RunFolder(resume).settings()
-    else:
-        settings = load_settings(preset, config, given, set_ or [])
+        # The run holds the specs of its tasks; the folders they came from may be gone.
+        spec_dirs = [*filter(Path.is_dir, settings.specs), *(specs or [])]
+        session = open_session(spec_dirs, [*settings.plugins_dirs, *(plugins_dir or [])], json)
+        run.resume(resume, session.catalogue, session.plugins, session.output)
+        return
+    settings = load_settings(preset or "small", config, given, set_ or [])
     session = open_session(settings.specs, settings.plugins_dirs, json)
-    sources = (session.catalogue, session.plugins, session.output)
-    if resume is not None:
-        summary = run.resume(resume, *sources)
-    else:
-        summary = run.train(settings, out, *sources, dry_run=dry_run)
-    session.output.data(summary)
+    settings = settings.with_folders(user_spec_dirs(session.spec_dirs), session.plugins.dirs)
+    run.train(settings, out, session.catalogue, session.plugins, session.output, dry_run=dry_run)
 
 
 def parse_data(texts: list[str]) -> dict[str, dict[str, Any]]:

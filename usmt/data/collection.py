@@ -197,10 +197,10 @@ def _scan(
 
 def _settle(name: str, drawn: Split, frozen: Split | None, *, other_data: bool) -> Split:
     """The split that counts: a frozen one wherever there is one."""
+    if other_data:
+        return (frozen or Split({})).extended(drawn)
     if frozen is None:
         return drawn
-    if other_data:
-        return frozen.extended(drawn)
     if frozen.fingerprint != drawn.fingerprint:
         raise DataError(
             f"the data of {name} are not those that the run was started with: "

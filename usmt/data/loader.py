@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ class Batch:
         task_index: long (B,), the row's task as its position in the network's; on the CPU.
         rows: by task, the rows it owns, in order.
         targets: by task, its targets stacked over its rows.
-        samples: the B samples, for names, frames and labels.
+        samples: the B samples, for names, frames and labels; without images and targets.
     """
 
     images: Tensor
@@ -179,6 +179,9 @@ class EvaluationSamples(torch.utils.data.Dataset[Sample]):
         return Sample(name, record.key, image.float(), {}, frame, label)
 
 
+_NONE = torch.empty(0)
+
+
 def collate(samples: Sequence[Sample], positions: Mapping[str, int]) -> Batch:
     """Stacks samples. `positions` are the tasks' places in the network's task index."""
     rows: dict[str, list[int]] = {}
@@ -194,7 +197,8 @@ def collate(samples: Sequence[Sample], positions: Mapping[str, int]) -> Batch:
         task_index=torch.tensor([positions[sample.task] for sample in samples]),
         rows=rows,
         targets=targets,
-        samples=samples,
+        # Their pixels and targets are in the batch; they would cross to this process twice.
+        samples=[replace(sample, image=_NONE, target={}) for sample in samples],
     )
 
 

@@ -17,6 +17,7 @@ from torchmetrics import Metric
 from usmt.data.collection import TaskData
 from usmt.data.loader import Batch, EvaluationSamples, Images, evaluation_batches, read_record
 from usmt.dataset import Record, Side
+from usmt.errors import DataError
 from usmt.model.network import Network
 from usmt.output import Output
 
@@ -124,6 +125,8 @@ def evaluate(
     """
     state = PartialState()
     records = [(name, record) for name, task in tasks.items() for record in task.records[side]]
+    if not records:
+        raise DataError(f"there is no image on the {side} side of the split")
     mine = records[state.process_index :: state.num_processes]
     tally = Tally(tasks)
     network.eval()

@@ -7,6 +7,7 @@ the network, samplers and so on take plain values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -84,7 +85,7 @@ class LearningRates(Settings):
     moe: Positive
     decoder: Positive
     head: Positive
-    other: Positive
+    other: Positive = Field(description="of a group without a rate of its own; none at present")
 
 
 class OptimizerSettings(Settings):
@@ -133,7 +134,27 @@ class RunSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(0, ge=0, description="processes that load images; 0: this one")
-    cache_mb: int = Field(1024, ge=0, description="memory for decoded images, megabytes a process")
+    cache_mb: int = Field(
+        1024,
+        ge=0,
+        description="memory for decoded images, megabytes a process; of use with workers: 0, as "
+        "other processes end with the epoch",
+    )
+
+    def with_folders(self, specs: Sequence[Path], plugins_dirs: Sequence[Path]) -> RunSettings:
+        """With all folders that the run reads, wherever they were named, as absolute paths: so
+        that it can be repeated from another place."""
+        weights = self.backbone.weights
+        if weights not in ("pretrained", "none"):
+            weights = str(Path(weights).expanduser().resolve())
+        backbone = self.backbone.model_copy(update={"weights": weights})
+        folders = {"specs": list(specs), "plugins_dirs": list(plugins_dirs)}
+        return self.model_copy(update={**folders, "backbone": backbone})
+
+    def without_weights(self) -> RunSettings:
+        """For a network whose weights are loaded from a checkpoint in any case."""
+        backbone = self.backbone.model_copy(update={"weights": "none"})
+        return self.model_copy(update={"backbone": backbone})
 
     @model_validator(mode="after")
     def _something_to_train(self) -> RunSettings:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from usmt.data.collection import Collection
 from usmt.data.loader import Images
 from usmt.dataset import Side
 from usmt.errors import ConfigError, near
@@ -16,6 +19,7 @@ from usmt.plugins import Plugins
 from usmt.specs import Catalogue
 from usmt.task_spec import TaskSpec
 from usmt.train.checkpoint import load_checkpoint
+from usmt.train.config import RunSettings
 from usmt.train.loop import load_weights
 from usmt.train.report import say_data, say_scores
 from usmt.train.run_folder import RunFolder, summarise
@@ -56,6 +60,7 @@ def evaluate_run(
     folder = RunFolder(path)
     trained = folder.settings()
     settings = trained.model_copy(update={"data": dict(data)}) if data else trained
+    settings = _as_can_be_had(settings, output)
     specs = read_specs(folder, plugins)
     chosen = _chosen(specs, only)
     checkpoint = load_checkpoint(folder.best)
@@ -69,8 +74,7 @@ def evaluate_run(
     say_data(collection, voice)
     tasks = {task.spec.id: task for task in collection.tasks}
     # The weights replace whatever the backbone started from, which may not be at hand any more.
-    unloaded = settings.backbone.model_copy(update={"weights": "none"})
-    network = make_network(settings.model_copy(update={"backbone": unloaded}), specs, types)
+    network = make_network(settings.without_weights(), specs, types)
     load_weights(network, checkpoint, folder.best)
     network = accelerator.prepare_model(network, evaluation_mode=True)
     size = (settings.image_size, settings.image_size)
@@ -87,13 +91,43 @@ def evaluate_run(
     )
     summary = summarise(evaluation, evaluate_trivial(tasks, side, voice), tasks, side)
     summary["synthetic"] = collection.synthetic
+    summary["data"] = {
+        name: {**settings.data[name], "fingerprint": split.fingerprint}
+        for name, split in collection.splits.items()
+    }
+    say_scores(summary, voice)
     if accelerator.is_main_process:
-        name = side if not data else f"{side}-{'-'.join(data)}"
+        name = "-".join([side, *_other_scope(collection, data, only)])
         folder.write_scores(summary, evaluation.per_image, name)
         gallery = folder.figures / f"gallery-{name}.png"
         draw_gallery(gallery, network, tasks, side, images, accelerator.device)
-    say_scores(summary, voice)
-    return {**summary, "folder": str(path)}
+    answer = {**summary, "folder": str(path)}
+    voice.data(answer)
+    return answer
+
+
+def _as_can_be_had(settings: RunSettings, output: Output) -> RunSettings:
+    """A run that was trained on a GPU can be scored without one."""
+    changes: dict[str, Any] = {}
+    if not torch.cuda.is_available():
+        if settings.device == "cuda":
+            changes["device"] = "cpu"
+        if settings.precision == "fp16":
+            changes["precision"] = "fp32"
+    if changes:
+        output.note(f"there is no CUDA device: {', '.join(changes.values())} instead")
+    return settings.model_copy(update=changes)
+
+
+def _other_scope(
+    collection: Collection, data: Mapping[str, Any], only: Sequence[str]
+) -> Iterator[str]:
+    """Parts of the result's name, where it is not of all tasks or not of the run's own data:
+    results of another scope must not take the place of each other."""
+    for name in data:
+        if name in collection.splits:
+            yield f"{name}-{collection.splits[name].fingerprint[:8]}"
+    yield from only
 
 
 def _chosen(specs: Sequence[TaskSpec], only: Sequence[str]) -> list[TaskSpec]:

@@ -17,16 +17,19 @@ from usmt.data.collection import Collection, TaskData
 from usmt.data.loader import Batch, Images, TrainingSamples, training_batches
 from usmt.data.sampler import Draw, MixingSampler
 from usmt.errors import CheckpointError, TrainingError
-from usmt.evaluate.scoring import Evaluation, evaluate, evaluate_trivial
+from usmt.evaluate.scoring import Evaluation, ImageScore, evaluate, evaluate_trivial
 from usmt.output import Output
 from usmt.train.checkpoint import Checkpoint, load_checkpoint, recover, save_checkpoint
 from usmt.train.config import RunSettings
 from usmt.train.optimizer import rate_factor, set_rates
 from usmt.train.run_folder import RunFolder, summarise
-from usmt.train.step import Learner, StepReport, train_step
+from usmt.train.step import OVERFLOW, Learner, StepReport, train_step
 
 MOST_SKIPPED_STEPS = 5
 """Steps in a row without an update after which training gives up."""
+
+MOST_OVERFLOWS = 25
+"""The same for fp16, whose gradient scale starts high and is halved until it fits."""
 
 
 @dataclass(slots=True)
@@ -116,9 +119,13 @@ def one_step(run: Run, draws: Sequence[Draw], pieces: Sequence[Batch]) -> StepRe
         run.skipped = 0
         return report
     run.skipped += 1
-    rows = ", ".join(f"{task} {key}" for task, key in report.bad) or "no single image"
+    bad = report.bad
+    if run.learner.accelerator.num_processes > 1:
+        bad = gather_object(bad)
+    rows = ", ".join(f"{task} {key}" for task, key in bad) or "no single image"
     run.output.warning(f"step {run.step}: {report.skipped} ({rows}); the step is left out")
-    if run.skipped >= MOST_SKIPPED_STEPS:
+    most = MOST_OVERFLOWS if report.skipped == OVERFLOW else MOST_SKIPPED_STEPS
+    if run.skipped >= most:
         raise TrainingError(
             f"{run.skipped} steps in a row were left out: {report.skipped} ({rows})",
             hint="Lower the learning rates, set optimizer.clip, or use precision fp32; "
@@ -217,9 +224,12 @@ def keep(
 
 def go_on(run: Run) -> None:
     """Puts a run back to where its last/ was written; a run without one starts anew."""
-    recover(run.folder.last)
+    if run.main:
+        recover(run.folder.last)
+        if not run.folder.last.exists():
+            run.folder.keep_metrics(0)
+    run.learner.accelerator.wait_for_everyone()
     if not run.folder.last.exists():
-        run.folder.keep_metrics(0)
         return
     checkpoint = load_checkpoint(run.folder.last)
     load_weights(run.learner.network, checkpoint, run.folder.last)
@@ -247,8 +257,9 @@ def load_weights(network: torch.nn.Module, checkpoint: Checkpoint, place: object
         ) from None
 
 
-def conclude(run: Run) -> dict[str, Any]:
-    """Scores the best weights on validation, beside the trivial predictors, and writes both."""
+def conclude(run: Run) -> tuple[dict[str, Any], Sequence[ImageScore]]:
+    """Scores the best weights on validation, beside the trivial predictors: what scores.json
+    holds, and the scores of each image."""
     load_weights(run.learner.network, load_checkpoint(run.folder.best), run.folder.best)
     evaluation = validate(run)
     trivial = evaluate_trivial(run.tasks, "val", run.output)
@@ -257,6 +268,4 @@ def conclude(run: Run) -> dict[str, Any]:
         name: {"fingerprint": split.fingerprint} for name, split in run.collection.splits.items()
     }
     summary["synthetic"] = run.collection.synthetic
-    if run.main:
-        run.folder.write_scores(summary, evaluation.per_image)
-    return summary
+    return summary, evaluation.per_image

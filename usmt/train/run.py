@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from usmt.plugins import Plugins
 from usmt.specs import Catalogue
 from usmt.task_spec import TaskSpec
 from usmt.train.audit import audit
+from usmt.train.checkpoint import recover
 from usmt.train.config import RunSettings
 from usmt.train.figures import draw_curves, draw_routing
 from usmt.train.finished import read_specs
@@ -54,14 +56,11 @@ def train(
     specs = chosen_specs(settings, catalogue)
     accelerator = make_accelerator(settings)
     folder = RunFolder(_agreed_folder(settings, out, accelerator))
-    if not dry_run and folder.path.exists() and any(folder.path.iterdir()):
-        raise ConfigError(
-            f"{folder.path}: exists and is not empty",
-            hint=f"Choose another --out, or go on with it: usmt train --resume {folder.path}",
-        )
+    if not dry_run:
+        _check_free(folder.path)
     run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output)
     if dry_run:
-        return {"audit": asdict(_audit(run)), "folder": None}
+        return _told({"audit": asdict(_audit(run)), "folder": None}, run.output)
     if run.main:
         folder.begin(run.settings, specs, run.collection.splits, run.collection.skipped)
     accelerator.wait_for_everyone()
@@ -72,13 +71,19 @@ def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -
     """Goes on with a run that was stopped, with its own settings, tasks and split."""
     folder = RunFolder(path)
     settings = folder.settings()
-    if folder.finished:
-        output.note(f"{path} is finished")
-        summary = read_json(folder.scores())
-        say_scores(summary, output)
-        return {**summary, "folder": str(path)}
-    specs = read_specs(folder, plugins)
     accelerator = make_accelerator(settings)
+    if folder.finished:
+        voice = output if accelerator.is_main_process else Output.silent()
+        voice.note(f"{path} is finished")
+        summary = read_json(folder.scores())
+        say_scores(summary, voice)
+        return _told({**summary, "folder": str(path)}, voice)
+    specs = read_specs(folder, plugins)
+    if accelerator.is_main_process:
+        recover(folder.last)
+    accelerator.wait_for_everyone()
+    if folder.last.exists():  # its weights replace whatever the backbone started from
+        settings = settings.without_weights()
     frozen = folder.read_splits(list(settings.data))
     run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output, frozen)
     go_on(run)
@@ -106,6 +111,19 @@ def _prepare(
     return run
 
 
+def _check_free(path: Path) -> None:
+    """Raises ConfigError unless a run can be written there; before the data are read."""
+    if path.is_dir() and any(path.iterdir()):
+        raise ConfigError(
+            f"{path}: exists and is not empty",
+            hint=f"Choose another --out, or go on with it: usmt train --resume {path}",
+        )
+    nearest = next(each for each in (path.resolve(), *path.resolve().parents) if each.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        reason = "cannot be written to" if nearest.is_dir() else "is not a folder"
+        raise ConfigError(f"--out {path}: {nearest} {reason}", hint="Choose another --out.")
+
+
 def _with_used_data(settings: RunSettings, collection: Collection, output: Output) -> RunSettings:
     """The settings without datasets that no task of the run reads."""
     unused = [name for name in settings.data if name not in collection.splits]
@@ -128,12 +146,19 @@ def _train(run: Run) -> dict[str, Any]:
     except KeyboardInterrupt:
         run.output.note(f"stopped; go on with: usmt train --resume {run.folder.path}")
         raise
-    summary = conclude(run)
+    summary, per_image = conclude(run)
     if run.main:
         _draw(run)
+        run.folder.write_scores(summary, per_image)  # last: with them the run is finished
     say_scores(summary, run.output)
     run.output.text(f"The run is in {run.folder.path}")
-    return {**summary, "folder": str(run.folder.path)}
+    return _told({**summary, "folder": str(run.folder.path)}, run.output)
+
+
+def _told(answer: dict[str, Any], output: Output) -> dict[str, Any]:
+    """The answer, also as JSON where that is asked for; one process speaks for all."""
+    output.data(answer)
+    return answer
 
 
 def _draw(run: Run) -> None:

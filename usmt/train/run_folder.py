@@ -82,15 +82,17 @@ class RunFolder:
     ) -> None:
         """Makes the folder with all that the run is asked to do: the resolved settings, the specs
         of the tasks, the split, and skipped.csv with what --skip-bad left out. It appears whole,
-        so that a folder that is there can be resumed."""
-        fresh = RunFolder(self.path.with_name(f".{self.path.name}.new"))
-        shutil.rmtree(fresh.path, ignore_errors=True)
+        so that a folder that is there can be resumed; one that was there, empty, is whole when it
+        has a config.yaml."""
+        fresh = self
+        if not self.path.exists():
+            fresh = RunFolder(self.path.with_name(f".{self.path.name}.new"))
+            shutil.rmtree(fresh.path, ignore_errors=True)
         tasks = fresh.specs / "tasks"
         tasks.mkdir(parents=True)
         for spec in specs:
             write_yaml(tasks / f"{spec.id}.yaml", spec.model_dump(mode="json", exclude_none=True))
         write_yaml(fresh.specs / "tasks.yaml", {"tasks": [spec.id for spec in specs]})
-        write_yaml(fresh.config, settings.model_dump(mode="json"))
         for name, split in splits.items():
             split.write(fresh.split(name, list(splits)))
         data = {
@@ -101,7 +103,9 @@ class RunFolder:
         if skipped:
             rows = [(d.task, d.place, d.kind, d.reason) for d in skipped]
             write_csv(fresh.path / "skipped.csv", ("task", "place", "kind", "reason"), rows)
-        fresh.path.rename(self.path)
+        write_yaml(fresh.config, settings.model_dump(mode="json"))
+        if fresh is not self:
+            fresh.path.rename(self.path)
 
     def settings(self) -> RunSettings:
         """The settings that the run was started with. Raises CheckpointError."""

@@ -15,6 +15,8 @@ from usmt.data.collection import TaskData
 from usmt.data.loader import Batch
 from usmt.model.network import Network
 
+OVERFLOW = "the gradient overflowed, and its scale is lowered"
+
 
 @dataclass(frozen=True, slots=True)
 class Learner:
@@ -73,6 +75,10 @@ def train_step(learner: Learner, pieces: Sequence[Batch], counts: Mapping[str, i
             losses = row_losses(learner, outputs, batch)
             _note(report, losses, batch)
             if _anywhere(accelerator, bool(report.bad)):
+                if last and accelerator.num_processes > 1:
+                    # The wrapper waits for a backward pass after each forward pass that is to be
+                    # synchronised; what it leaves is thrown away.
+                    accelerator.backward(sum(rows.sum() for rows in losses.values()))
                 learner.optimizer.zero_grad(set_to_none=True)
                 report.skipped = "the loss is not finite"
                 return report
@@ -93,6 +99,8 @@ def train_step(learner: Learner, pieces: Sequence[Batch], counts: Mapping[str, i
         report.skipped = "the gradient is not finite"
         return report
     learner.optimizer.step()
+    if learner.optimizer.step_was_skipped:
+        report.skipped = OVERFLOW
     return report
 
 
