@@ -43,7 +43,7 @@ def test_a_loss_that_is_not_finite_in_one_process_is_told_and_left_out(tmp_path:
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node=2", str(spoiled), "train", *tasks("fetal_femur"), *QUICK]
-    command += ["--set=epochs=2", "--set=batch_size=4", "--set=accumulate=2"]
+    command += ["--set=epochs=2", "--set=batch_size=6", "--set=accumulate=2"]
     command += ["--json", "--out", str(tmp_path / "run")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)

@@ -229,6 +229,7 @@ def test_evaluate_repeats_validation_scores_and_scores_the_test(usmt: Usmt, trai
 
 def test_single_tasks_are_scored_beside_the_whole(usmt: Usmt, trained: Path):
     outcome = usmt("evaluate", trained, "--split", "val", "--task", "fetal_femur", "--json")
+    assert outcome.code == 0, outcome.err
     assert list(outcome.data["tasks"]) == ["fetal_femur"]
     alone = json.loads((trained / "scores-val-fetal_femur.json").read_text())
     assert alone["tasks"] == outcome.data["tasks"]

@@ -68,11 +68,12 @@ def evaluate_run(
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
     frozen = folder.read_splits(list(trained.data))
+    listed = chosen if data else specs  # the run's own data are checked as the whole they were
     collection = make_collection(
-        settings, chosen, types, catalogue, plugins, voice, frozen, other_data=bool(data)
+        settings, listed, types, catalogue, plugins, voice, frozen, other_data=bool(data)
     )
     say_data(collection, voice)
-    tasks = {task.spec.id: task for task in collection.tasks}
+    tasks = {task.spec.id: task for task in collection.tasks if task.spec in chosen}
     # The weights replace whatever the backbone started from, which may not be at hand any more.
     network = make_network(settings.without_weights(), specs, types)
     load_weights(network, checkpoint, folder.best)
