@@ -61,7 +61,7 @@ def draw_routing(path: Path, routing: Mapping[str, Any]) -> None:
         picture = axis.imshow(shares, vmin=0, vmax=max(1e-9, np.nanmax(shares)), aspect="auto")
         axis.set_title(block, fontsize=8)
         axis.set_xlabel("expert", fontsize=7)
-        axis.set_xticks(range(shares.shape[1]))
+        axis.set_xticks(range(shares.shape[1]), range(1, shares.shape[1] + 1))
         axis.set_yticks(range(len(tasks)), tasks if axis is axes[0] else [""] * len(tasks))
         axis.tick_params(labelsize=6)
     if picture is not None:
