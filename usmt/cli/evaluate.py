@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from usmt.cli.session import JsonOption, PluginsDirOption, SpecsOption, open_session
+from usmt.cli.session import JsonOption, PluginsDirOption, SpecsOption, open_run_session
 from usmt.cli.train import parse_data
 
 
@@ -37,10 +37,7 @@ def evaluate(
     from usmt.train.finished import evaluate_run
     from usmt.train.run_folder import RunFolder
 
-    trained = RunFolder(run).settings()
-    # The run holds the specs of its tasks; the folders they came from may be gone.
-    spec_dirs = [*filter(Path.is_dir, trained.specs), *(specs or [])]
-    session = open_session(spec_dirs, [*trained.plugins_dirs, *(plugins_dir or [])], json)
+    session = open_run_session(RunFolder(run).settings(), specs, plugins_dir, json)
     bindings = parse_data(data or [])
     evaluate_run(
         run, split, bindings, task or [], session.catalogue, session.plugins, session.output

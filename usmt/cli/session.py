@@ -7,13 +7,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usmt.output import Output
 from usmt.plugins import Plugins, load_plugins
 from usmt.specs import Catalogue, load_catalogue
+
+if TYPE_CHECKING:
+    from usmt.train.config import RunSettings
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON on stdout.")]
 SpecsOption = Annotated[
@@ -58,6 +61,20 @@ class Session:
     def catalogue(self) -> Catalogue:
         """All tasks and groups. Raises `SpecError`."""
         return load_catalogue(self.plugins, self.spec_dirs)
+
+
+def open_run_session(
+    run: RunSettings,
+    specs: Sequence[Path] | None,
+    plugins_dirs: Sequence[Path] | None,
+    json: bool,
+) -> Session:
+    """For a run that exists: with the folders that it names, and those of the command.
+
+    The run holds the specs of its tasks; the folders that they came from may be gone.
+    """
+    spec_dirs = [*filter(Path.is_dir, run.specs), *(specs or [])]
+    return open_session(spec_dirs, [*run.plugins_dirs, *(plugins_dirs or [])], json)
 
 
 def open_session(

@@ -7,7 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from usmt.cli.session import JsonOption, PluginsDirOption, SpecsOption, open_session
+from usmt.cli.session import (
+    JsonOption,
+    PluginsDirOption,
+    SpecsOption,
+    open_run_session,
+    open_session,
+)
 from usmt.errors import ConfigError
 from usmt.specs import user_spec_dirs
 
@@ -79,10 +85,7 @@ def train(
 
     if resume is not None:
         _check_alone(given, preset=preset, config=config, out=out, dry_run=dry_run, set_=set_)
-        settings = RunFolder(resume).settings()
-        # The run holds the specs of its tasks; the folders they came from may be gone.
-        spec_dirs = [*filter(Path.is_dir, settings.specs), *(specs or [])]
-        session = open_session(spec_dirs, [*settings.plugins_dirs, *(plugins_dir or [])], json)
+        session = open_run_session(RunFolder(resume).settings(), specs, plugins_dir, json)
         run.resume(resume, session.catalogue, session.plugins, session.output)
         return
     settings = load_settings(preset or "small", config, given, set_ or [])

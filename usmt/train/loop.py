@@ -19,7 +19,7 @@ from usmt.data.sampler import Draw, MixingSampler
 from usmt.errors import CheckpointError, TrainingError
 from usmt.evaluate.scoring import Evaluation, ImageScore, evaluate, evaluate_trivial
 from usmt.output import Output
-from usmt.train.checkpoint import Checkpoint, load_checkpoint, recover, save_checkpoint
+from usmt.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from usmt.train.config import RunSettings
 from usmt.train.optimizer import rate_factor, set_rates
 from usmt.train.run_folder import RunFolder, summarise
@@ -223,13 +223,11 @@ def keep(
 
 
 def go_on(run: Run) -> None:
-    """Puts a run back to where its last/ was written; a run without one starts anew."""
-    if run.main:
-        recover(run.folder.last)
-        if not run.folder.last.exists():
-            run.folder.keep_metrics(0)
-    run.learner.accelerator.wait_for_everyone()
+    """Puts a run back to where its last/, recovered already, was written; a run without one
+    starts anew."""
     if not run.folder.last.exists():
+        if run.main:
+            run.folder.keep_metrics(0)
         return
     checkpoint = load_checkpoint(run.folder.last)
     load_weights(run.learner.network, checkpoint, run.folder.last)
