@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from usmt.data.geometry import OUTSIDE, Frame
-    from usmt.dataset import Dataset, DatasetOptions, Record, RootOptions
-    from usmt.errors import DataError, Defect, UsmtError
+    from usmt.data.image_file import read_image, read_mask
+    from usmt.dataset import Dataset, DatasetOptions, Entry, Record, RootOptions, Submission
+    from usmt.errors import DataError, Defect, Fault, UsmtError
     from usmt.evaluate.image_metric import ImageMetric
     from usmt.hookspecs import hookimpl
+    from usmt.output import Output
     from usmt.plugins import Plugins, load_plugins
     from usmt.specs import Catalogue, load_catalogue
     from usmt.task_spec import GroupSpec, TaskSpec
-    from usmt.task_type import Features, Size, TaskType, TaskTypeOptions
+    from usmt.task_type import Features, Measurement, Size, TaskType, TaskTypeOptions
 
 _HOMES = {
     "OUTSIDE": "usmt.data.geometry",
@@ -27,14 +29,19 @@ _HOMES = {
     "Dataset": "usmt.dataset",
     "DatasetOptions": "usmt.dataset",
     "Defect": "usmt.errors",
+    "Entry": "usmt.dataset",
+    "Fault": "usmt.errors",
     "Features": "usmt.task_type",
     "Frame": "usmt.data.geometry",
     "GroupSpec": "usmt.task_spec",
     "ImageMetric": "usmt.evaluate.image_metric",
+    "Measurement": "usmt.task_type",
+    "Output": "usmt.output",
     "Plugins": "usmt.plugins",
     "Record": "usmt.dataset",
     "RootOptions": "usmt.dataset",
     "Size": "usmt.task_type",
+    "Submission": "usmt.dataset",
     "TaskSpec": "usmt.task_spec",
     "TaskType": "usmt.task_type",
     "TaskTypeOptions": "usmt.task_type",
@@ -42,6 +49,8 @@ _HOMES = {
     "hookimpl": "usmt.hookspecs",
     "load_catalogue": "usmt.specs",
     "load_plugins": "usmt.plugins",
+    "read_image": "usmt.data.image_file",
+    "read_mask": "usmt.data.image_file",
 }
 
 __all__ = [
@@ -51,14 +60,19 @@ __all__ = [
     "Dataset",
     "DatasetOptions",
     "Defect",
+    "Entry",
+    "Fault",
     "Features",
     "Frame",
     "GroupSpec",
     "ImageMetric",
+    "Measurement",
+    "Output",
     "Plugins",
     "Record",
     "RootOptions",
     "Size",
+    "Submission",
     "TaskSpec",
     "TaskType",
     "TaskTypeOptions",
@@ -66,6 +80,8 @@ __all__ = [
     "hookimpl",
     "load_catalogue",
     "load_plugins",
+    "read_image",
+    "read_mask",
 ]
 
 

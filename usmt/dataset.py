@@ -6,7 +6,7 @@ Import this from `usmt`, not from here. This module imports no torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from usmt.errors import DataError
+from usmt.errors import DataError, Defect
 from usmt.task_spec import TaskSpec
 
 Side = Literal["train", "val", "test"]
@@ -45,6 +45,44 @@ class Record:
     split: Side | None = None
     payload: Any = None
     defect: str | None = None
+
+
+class Submission(ABC):
+    """The files in which predictions on a dataset are handed in: one folder.
+
+    Written image by image, so that a run that was stopped can go on: `add` for each image, and
+    `finish` with what it returned. Several runs may fill one folder, each with its own tasks.
+    """
+
+    @abstractmethod
+    def add(self, record: Record, task: TaskSpec, result: Any, size: tuple[int, int]) -> Entry:
+        """Writes the files of one image's own (a mask, say), each whole or not at all, and returns
+        what is to be listed of the image.
+
+        Args:
+            result: as the task's type documents it.
+            size: (H, W) of the image.
+        """
+
+    @abstractmethod
+    def is_complete(self, entry: Entry) -> bool:
+        """Whether the files that `add` wrote for an entry are there still."""
+
+    @abstractmethod
+    def finish(self, entries: Sequence[Entry]) -> None:
+        """Writes the files that list images, from the entries of all tasks in their order."""
+
+    @abstractmethod
+    def check(self, tasks: Collection[str] | None = None) -> list[Defect]:
+        """What is wrong with the folder as it is on the disk: form, completeness, sizes.
+
+        Args:
+            tasks: those that it must be complete for; None: all of the dataset's.
+        """
+
+
+Entry = Mapping[str, Any]
+"""What a submission lists of one image: plain values that JSON has."""
 
 
 class DatasetOptions(BaseModel):
@@ -93,6 +131,29 @@ class Dataset(ABC):
             with suppress(DataError):
                 records += self.records(task)
         return records
+
+    def unlabelled(self, task: TaskSpec) -> list[Record]:
+        """The images of one task that are to be predicted: `read_image` works on them, and their
+        labels are neither needed nor looked at. Empty where the dataset holds none of the task.
+        """
+        try:
+            return self.records(task)
+        except DataError:
+            return []
+
+    def submission(self, folder: Path) -> Submission | None:
+        """How predictions are handed in to `folder`; None: in usmt's own form."""
+        return None
+
+    def remarks(self) -> list[Defect]:
+        """What is wrong or odd about the dataset's files, beyond single records: encodings, files
+        that nothing names, tasks without a spec. For `usmt data check`."""
+        return []
+
+    def fingerprint(self, record: Record) -> str | None:
+        """Changes whenever the record's image or label would be read otherwise: a hash of the
+        files' bytes, say. Prepared images are kept under it; None: they are not kept."""
+        return None
 
     @abstractmethod
     def read_image(self, record: Record) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 
 class UsmtError(Exception):
@@ -53,21 +54,45 @@ class TrainingError(UsmtError):
     """Training cannot go on, e.g. the loss stays non-finite."""
 
 
+class Fault(str):
+    """What is wrong, in words, with a `kind` to count by: a few stable words, e.g. `empty mask`.
+
+    A `str`, so that it can stand wherever a plain reason can.
+    """
+
+    kind: str
+
+    def __new__(cls, text: str, kind: str) -> Fault:
+        fault = super().__new__(cls, text)
+        fault.kind = kind
+        return fault
+
+    def __reduce__(self) -> tuple[type[Fault], tuple[str, str]]:
+        return Fault, (str(self), self.kind)
+
+
+def kind_of(reason: str, default: str) -> str:
+    """The kind of a `Fault`; the default for a reason that is a plain string."""
+    return reason.kind if isinstance(reason, Fault) else default
+
+
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One thing that is wrong with one record.
+    """One thing that is wrong, or odd, with one record or file.
 
     Attributes:
-        task: task id.
+        task: task id; empty for what concerns no single task.
         place: file and row, e.g. `csv_files/fetal_head.csv:12`.
         reason: what was found and what was expected.
-        kind: a short stable word to count by, e.g. `label`, `image`, `row`.
+        kind: a few stable words to count by, e.g. `label`, `not an image`, `empty mask`.
+        severity: an `error` would harm training; a `warning` is worth a look.
     """
 
     task: str
     place: str
     reason: str
     kind: str = "row"
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
@@ -76,8 +101,8 @@ class Defect:
 class DataError(UsmtError):
     """Data that cannot be read as what it claims to be.
 
-    Raised with a plain reason by whoever reads one image or label, and with all `defects` of a
-    dataset by whoever reads the dataset.
+    Raised with a plain reason by whoever reads one image or label (a `Fault`, where it has a kind
+    of its own), and with all `defects` of a dataset by whoever reads the dataset.
     """
 
     def __init__(

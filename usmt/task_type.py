@@ -9,11 +9,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from usmt.errors import UsmtError
 from usmt.task_spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number that a result gives, as a task's spec declares it.
+
+    Attributes:
+        value: NaN where the result does not give it (nothing was found, say).
+        dimension: `length` and `area` are in units of the pixel size that was given, `angle` in
+            degrees.
+    """
+
+    value: float
+    dimension: Literal["length", "area", "angle"]
 
 
 class TaskTypeOptions(BaseModel):
@@ -49,6 +64,8 @@ class TaskType(ABC):
     """
 
     name: ClassVar[str]
+    Result: ClassVar[type] = object
+    """What `decode` gives for one image; a dataclass, for those who write or read results."""
     Spec: ClassVar[type[TaskSpec]] = TaskSpec
     Options: ClassVar[type[TaskTypeOptions]] = TaskTypeOptions
     primary: ClassVar[str]
@@ -61,7 +78,25 @@ class TaskType(ABC):
 
     @abstractmethod
     def problems(self, spec: TaskSpec, label: Any, size: Size) -> list[str]:
-        """What is wrong with a label of an image of this size; empty when it may be trained on."""
+        """What is wrong with a label of an image of this size; empty when it may be trained on.
+        Never raises, whatever the label is. A `Fault` has a kind to be counted by."""
+
+    def concerns(self, spec: TaskSpec, label: Any, size: Size) -> list[str]:
+        """What is odd about a label without problems: an empty mask, a tiny box. Warnings."""
+        return []
+
+    def classes(self, spec: TaskSpec) -> list[str]:
+        """Names of the classes that labels can hold; empty for a type without classes."""
+        return []
+
+    def classes_in(self, spec: TaskSpec, label: Any) -> list[str]:
+        """Names of the classes that one label holds."""
+        return []
+
+    def label_numbers(self, spec: TaskSpec, label: Any, size: Size) -> dict[str, float]:
+        """Numbers that describe one label, for statistics: shares of the image's area, width and
+        height, the same names for every label of a task."""
+        return {}
 
     @abstractmethod
     def wrap(self, spec: TaskSpec, label: Any, size: Size) -> dict[str, Any]:
@@ -99,6 +134,30 @@ class TaskType(ABC):
     def decode(self, spec: TaskSpec, prediction: Any, frame: Frame) -> Any:
         """The result for one image in original pixels, on the CPU. `prediction` is one row,
         without the batch dimension; `frame` leads back from network to original pixels."""
+
+    def decode_views(self, spec: TaskSpec, views: Sequence[tuple[Any, Frame]]) -> Any:
+        """One result from several views of one image (mirrored ones, say): the mean in original
+        pixels. Each view is a prediction and a frame as `decode` takes them; all frames lead back
+        to the same original. Raises `UsmtError` where a type has no mean."""
+        raise UsmtError(
+            f"the task type '{self.name}' cannot join several views of an image",
+            hint="Predict without --tta.",
+        )
+
+    def as_data(self, spec: TaskSpec, result: Any) -> dict[str, Any]:
+        """A result as plain values that JSON has, without what `as_images` gives."""
+        return {}
+
+    def as_images(self, spec: TaskSpec, result: Any) -> dict[str, np.ndarray]:
+        """What of a result is an image, by name: uint8 (H, W) or (H, W, 3), of original size."""
+        return {}
+
+    def measure(
+        self, spec: TaskSpec, result: Any, pixel_size: tuple[float, float]
+    ) -> dict[str, Measurement]:
+        """The measurements that the spec declares, by name. `pixel_size` is the width and height
+        of a pixel, in any unit; (1, 1) measures in pixels."""
+        return {}
 
     @abstractmethod
     def metrics(self, spec: TaskSpec) -> dict[str, Metric]:

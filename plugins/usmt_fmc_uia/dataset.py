@@ -64,7 +64,7 @@ class FmcUia(Dataset):
 
     def read_image(self, record: Record) -> np.ndarray:
         """Also of a record with a defect, if its image can be read."""
-        from usmt_fmc_uia.pixels import read_image
+        from usmt import read_image
 
         content: Content = record.payload
         if content.image is None:
@@ -72,7 +72,7 @@ class FmcUia(Dataset):
         return read_image(content.image)
 
     def read_label(self, record: Record, task: TaskSpec) -> Any:
-        from usmt_fmc_uia.pixels import read_mask
+        from usmt import read_mask
 
         content: Content = record.payload
         if record.defect is not None or content.kind != task.type:

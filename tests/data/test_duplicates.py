@@ -18,13 +18,12 @@ from PIL import Image, ImageDraw
 from scipy.cluster.hierarchy import DisjointSet
 from scipy.ndimage import gaussian_filter
 
-from usmt import Record, RootOptions
+from usmt import Record, RootOptions, read_image
 from usmt.data import duplicates
 from usmt.data.duplicates import as_grey, content_hash, near_duplicates, thumbnail
 from usmt.data.grouping import group_records
 from usmt.data.scan import ScannedImage
 from usmt_fmc_uia import FmcUia
-from usmt_fmc_uia.pixels import read_image
 
 GREYS = arrays(
     np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.integers(0, 3)

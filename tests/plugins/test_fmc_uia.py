@@ -378,7 +378,7 @@ def test_images_that_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch)
     Image.fromarray(noise.astype(np.float32)).save(path, format="TIFF")
     with pytest.raises(DataError, match="floats"):
         image_of(root)
-    monkeypatch.setattr("usmt_fmc_uia.pixels.MAX_PIXELS", 100)
+    monkeypatch.setattr("usmt.data.image_file.MAX_PIXELS", 100)
     path.write_bytes(whole)
     with pytest.raises(DataError, match="64 x 64 pixels, expected at most 100"):
         image_of(root)

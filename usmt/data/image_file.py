@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from usmt import DataError
+from usmt.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
