@@ -73,7 +73,7 @@ class Output:
         NaN and infinities, which JSON does not have, become null.
         """
         if self.json:
-            text = json.dumps(_jsonable(obj), indent=2, ensure_ascii=False, allow_nan=False)
+            text = json.dumps(jsonable(obj), indent=2, ensure_ascii=False, allow_nan=False)
             self._stdout.write(text + "\n")
 
     def text(self, text: str) -> None:
@@ -218,15 +218,16 @@ def _plain_table(
     return text
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """A value as JSON has it: NaN and infinities become None, sets sorted lists, arrays lists."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     if isinstance(value, AbstractSet):
-        return sorted(_jsonable(item) for item in value)
-    if hasattr(value, "item") and hasattr(value, "dtype"):  # a numpy scalar
-        value = value.item()
+        return sorted(jsonable(item) for item in value)
+    if hasattr(value, "tolist"):  # a numpy scalar or array
+        return jsonable(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from usmt.cli import evaluate, groups, plugins, tasks, train
+from usmt.cli import evaluate, groups, plugins, predict, tasks, train
 from usmt.cli.session import START, PluginsDirOption, SpecsOption, Start
 from usmt.errors import UsmtError
 from usmt.output import Output
@@ -26,7 +26,7 @@ from usmt.plugins import load_plugins
 OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 """A full disk, a missing permission: no defect of usmt."""
 
-COMMANDS = (train, evaluate, tasks, groups, plugins)
+COMMANDS = (train, evaluate, predict, tasks, groups, plugins)
 
 
 def run() -> None:

@@ -9,7 +9,8 @@ import torch
 from matplotlib.figure import Figure
 
 from usmt.data.collection import TaskData
-from usmt.data.loader import EvaluationSamples, Images, evaluation_batches, read_record
+from usmt.data.images import Images, read_record
+from usmt.data.loader import EvaluationSamples, evaluation_batches
 from usmt.dataset import Side
 from usmt.evaluate.scoring import predict
 from usmt.model.network import Network

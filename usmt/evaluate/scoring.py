@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
-from torch.utils._pytree import tree_map
 from torchmetrics import Metric
 
 from usmt.data.collection import TaskData
-from usmt.data.loader import Batch, EvaluationSamples, Images, evaluation_batches, read_record
+from usmt.data.images import Images, read_record
+from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches
 from usmt.dataset import Record, Side
 from usmt.errors import DataError
+from usmt.evaluate.inference import predict_rows
 from usmt.model.network import Network
 from usmt.output import Output
 
@@ -147,15 +148,11 @@ def predict(
     network: Network, batch: Batch, tasks: Mapping[str, TaskData], device: torch.device
 ) -> list[Any]:
     """One result a row, in original pixels."""
-    outputs = network(network.normalise(batch.images.to(device)), batch.task_index.tolist())
-    results: list[Any] = [None] * len(batch.samples)
-    for name, rows in batch.rows.items():
-        task = tasks[name]
-        for place, row in enumerate(rows):
-            prediction = tree_map(lambda tensor, place=place: tensor[place], outputs[name])
-            frame = batch.samples[row].frame
-            results[row] = task.type.decode(task.spec, prediction, frame)
-    return results
+    predictions = predict_rows(network, batch.images, batch.task_index.tolist(), device)
+    return [
+        tasks[sample.task].type.decode(tasks[sample.task].spec, prediction, sample.frame)
+        for sample, prediction in zip(batch.samples, predictions, strict=True)
+    ]
 
 
 def evaluate_trivial(tasks: Mapping[str, TaskData], side: Side, output: Output) -> Evaluation:

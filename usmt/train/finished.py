@@ -9,21 +9,28 @@ from typing import Any
 import torch
 
 from usmt.data.collection import Collection
-from usmt.data.loader import Images
 from usmt.dataset import Side
 from usmt.errors import ConfigError, near
 from usmt.evaluate.gallery import draw_gallery
 from usmt.evaluate.scoring import evaluate, evaluate_trivial
+from usmt.model.network import Network
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
 from usmt.task_spec import TaskSpec
+from usmt.task_type import TaskType
 from usmt.train.checkpoint import load_checkpoint
 from usmt.train.config import RunSettings
 from usmt.train.loop import load_weights
 from usmt.train.report import say_data, say_scores
 from usmt.train.run_folder import RunFolder, summarise
-from usmt.train.setup import make_accelerator, make_collection, make_network, make_types
+from usmt.train.setup import (
+    make_accelerator,
+    make_collection,
+    make_images,
+    make_network,
+    make_types,
+)
 from usmt.yaml_file import read_yaml, validate
 
 
@@ -36,6 +43,19 @@ def read_specs(folder: RunFolder, plugins: Plugins) -> list[TaskSpec]:
         kind = plugins.task_type(str(file.data["type"]))
         specs.append(validate(kind.Spec, file))
     return specs
+
+
+def load_network(
+    checkpoint: Path,
+    settings: RunSettings,
+    specs: Sequence[TaskSpec],
+    types: Mapping[str, TaskType],
+) -> Network:
+    """The run's network with the weights of a checkpoint of it. Raises CheckpointError."""
+    # The weights replace whatever the backbone started from, which may not be at hand any more.
+    network = make_network(settings.without_weights(), specs, types)
+    load_weights(network, load_checkpoint(checkpoint), checkpoint)
+    return network
 
 
 def evaluate_run(
@@ -63,10 +83,10 @@ def evaluate_run(
     settings = _as_can_be_had(settings, output)
     specs = read_specs(folder, plugins)
     chosen = _chosen(specs, only)
-    checkpoint = load_checkpoint(folder.best)
     accelerator = make_accelerator(settings)
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
+    network = load_network(folder.best, settings, specs, types)
     frozen = folder.read_splits(list(trained.data))
     listed = chosen if data else specs  # the run's own data are checked as the whole they were
     collection = make_collection(
@@ -74,12 +94,8 @@ def evaluate_run(
     )
     say_data(collection, voice)
     tasks = {task.spec.id: task for task in collection.tasks if task.spec in chosen}
-    # The weights replace whatever the backbone started from, which may not be at hand any more.
-    network = make_network(settings.without_weights(), specs, types)
-    load_weights(network, checkpoint, folder.best)
     network = accelerator.prepare_model(network, evaluation_mode=True)
-    size = (settings.image_size, settings.image_size)
-    images = Images(tasks, [spec.id for spec in specs], size, settings.cache_mb * 2**20)
+    images = make_images(settings, tasks, [spec.id for spec in specs], voice)
     evaluation = evaluate(
         network,
         tasks,

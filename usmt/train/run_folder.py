@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
+import io
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,11 @@ from ruamel.yaml import YAML
 from usmt.data.split import Split
 from usmt.errors import CheckpointError, Defect
 from usmt.evaluate.scoring import Evaluation, ImageScore
+from usmt.output import jsonable
 from usmt.task_spec import TaskSpec
-from usmt.train.checkpoint import sha256
+from usmt.train.checkpoint import MANIFEST, sha256
 from usmt.train.config import RunSettings
+from usmt.whole_file import write_csv, write_text
 from usmt.yaml_file import read_yaml
 
 
@@ -29,6 +30,13 @@ class RunFolder:
     last/, figures/."""
 
     path: Path
+
+    @classmethod
+    def of(cls, path: Path) -> RunFolder:
+        """The folder of a run, of which one checkpoint may be named."""
+        if (path / MANIFEST).is_file() and not (path / "config.yaml").exists():
+            return cls(path.resolve().parent)
+        return cls(path)
 
     @property
     def config(self) -> Path:
@@ -141,7 +149,7 @@ class RunFolder:
     def append_metrics(self, entry: Mapping[str, Any]) -> None:
         """One line of metrics.jsonl."""
         with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(plain(entry)) + "\n")
+            file.write(json.dumps(jsonable(entry)) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All whole lines of metrics.jsonl."""
@@ -167,7 +175,7 @@ class RunFolder:
         target = self.scores(side)
         rows = [(s.task, s.key, s.source_id, s.metric, repr(s.value)) for s in per_image]
         write_csv(target.with_suffix(".csv"), ("task", "key", "source_id", "metric", "value"), rows)
-        write_text(target, json.dumps(plain(summary), indent=1) + "\n")
+        write_text(target, json.dumps(jsonable(summary), indent=1) + "\n")
 
 
 def summarise(
@@ -198,7 +206,7 @@ def _better(score: float, other: float, higher_is_better: bool) -> bool:
     return score > other if higher_is_better else score < other
 
 
-# -- files that are whole or absent
+# -- other files
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -209,37 +217,9 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: cannot be read: {error}") from None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a file that is never seen half written."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
 def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
     yaml = YAML()
     yaml.width = 100
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        yaml.dump(dict(data), file)
-    fresh.replace(path)
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-    fresh.replace(path)
-
-
-def plain(value: Any) -> Any:
-    """JSON has no NaN: undefined scores become null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    return value
+    text = io.StringIO()
+    yaml.dump(dict(data), text)
+    write_text(path, text.getvalue())

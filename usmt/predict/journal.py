@@ -1,0 +1,83 @@
+"""What was predicted already: one line an image, so that a run that was stopped can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from usmt.errors import DataError
+
+NAME = ".predictions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One image of one task that was predicted.
+
+    Attributes:
+        model: fingerprint of what predicted it.
+        entry: what the submission lists of it.
+    """
+
+    task: str
+    key: str
+    model: str
+    entry: dict[str, Any]
+
+
+class Journal:
+    """The file `.predictions.jsonl` of a folder of predictions.
+
+    A line is written at once, so that several runs may write to one folder; the line that was
+    being written at a kill is dropped.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def read(self) -> list[Done]:
+        """All whole lines. Raises DataError for a file that is not a journal."""
+        if not self.path.exists():
+            return []
+        found = []
+        try:
+            lines = self.path.read_bytes().decode().split("\n")
+            for number, line in enumerate(lines[:-1], start=1):
+                try:
+                    found.append(Done(**json.loads(line)))
+                except (ValueError, TypeError):
+                    raise self._damaged(f"line {number} is not one that was written") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from None
+        return found
+
+    def cut_torn_line(self) -> None:
+        """Drops a line that has no end: what a kill leaves."""
+        if not self.path.exists():
+            return
+        data = self.path.read_bytes()
+        if data and not data.endswith(b"\n"):
+            with self.path.open("r+b") as file:
+                file.truncate(data.rfind(b"\n") + 1)
+
+    def append(self, done: Done) -> None:
+        with self.path.open("ab") as file:
+            file.write(json.dumps(asdict(done), ensure_ascii=False).encode() + b"\n")
+
+    def forget(self, tasks: Collection[str]) -> None:
+        """Drops the lines of some tasks."""
+        kept = [one for one in self.read() if one.task not in tasks]
+        fresh = self.path.with_name(f"{NAME}.new")
+        fresh.write_bytes(
+            b"".join(json.dumps(asdict(one), ensure_ascii=False).encode() + b"\n" for one in kept)
+        )
+        fresh.replace(self.path)
+
+    def _damaged(self, reason: str) -> DataError:
+        return DataError(
+            f"{self.path}: not the journal of a folder of predictions: {reason}",
+            hint="Remove the file to predict everything anew, or choose another --out.",
+        )

@@ -1,0 +1,174 @@
+"""Predicts single image files: for each a JSON, and pictures of what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usmt.data.image_file import png_bytes, read_image
+from usmt.errors import DataError, Defect, kind_of
+from usmt.output import Output, jsonable, shown
+from usmt.predict.model import Model
+from usmt.task_spec import TaskSpec
+from usmt.whole_file import write_bytes, write_text
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+UNITS = {"length": ("px", "mm"), "area": ("px²", "mm²"), "angle": ("°", "°")}
+"""By dimension: without and with a pixel size."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesJob:
+    """What is to be predicted where.
+
+    Attributes:
+        images: files, each with the name that its results get.
+        pixel_size: (width, height) of a pixel in mm; None: measurements are in pixels alone.
+    """
+
+    images: Sequence[Path]
+    specs: Sequence[TaskSpec]
+    folder: Path
+    tta: bool = False
+    batch_size: int = 16
+    pixel_size: tuple[float, float] | None = None
+
+
+def predict_files(model: Model, job: FilesJob, output: Output) -> list[dict[str, Any]]:
+    """Writes TASK/NAME.json, TASK/NAME.png (the result drawn on the image) and TASK/NAME-mask.png
+    or the like, NAME being the file's stem.
+
+    Returns what the JSON files hold. Raises DataError for files that cannot be read, after all
+    others were predicted.
+    """
+    names = _names(job.images)
+    answers, defects = [], []
+    with output.progress("predicting", len(names) * len(job.specs)) as bar:
+        paths = list(names)
+        for start in range(0, len(paths), job.batch_size):
+            pixels = {}
+            for path in paths[start : start + job.batch_size]:
+                try:
+                    pixels[path] = read_image(path)
+                except DataError as error:
+                    kind = kind_of(error.message, "image")
+                    defects.append(Defect("", str(path), error.message, kind))
+                    bar.advance(len(job.specs))
+            for spec in job.specs:
+                batch = [model.prepare(image, spec.id) for image in pixels.values()]
+                results = model.predict_prepared(batch, tta=job.tta) if batch else []
+                for (path, image), result in zip(pixels.items(), results, strict=True):
+                    entry = _entry(model, job, spec, path, image.shape[:2], result)
+                    answers.append(_write(model, job, spec, names[path], entry, image, result))
+                    bar.advance()
+    _tell(answers, job, output)
+    if defects:
+        lines = [f"{len(defects)} of {len(names)} files cannot be read:"]
+        raise DataError("\n".join([*lines, *(f"  {one}" for one in defects)]), defects=defects)
+    return answers
+
+
+def image_files(paths: Sequence[Path]) -> list[Path]:
+    """The files themselves, and the image files of folders, in the order of their names.
+
+    Raises DataError for a path that is not there, and for a folder without images.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path}: there is no such file")
+        inside = (
+            sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
+            if (path.is_dir())
+            else [path]
+        )
+        if not inside:
+            raise DataError(f"{path}: no image in this folder ({', '.join(SUFFIXES)})")
+        found += inside
+    return found
+
+
+def _names(images: Sequence[Path]) -> dict[Path, str]:
+    """A name for each file, once: its stem, with a number where two files have the same."""
+    names: dict[Path, str] = {}
+    taken: dict[str, int] = {}
+    for path in dict.fromkeys(images):
+        count = taken[path.stem] = taken.get(path.stem, 0) + 1
+        names[path] = path.stem if count == 1 else f"{path.stem}-{count}"
+    return names
+
+
+def _entry(
+    model: Model, job: FilesJob, spec: TaskSpec, path: Path, size: tuple[int, ...], result: Any
+) -> dict[str, Any]:
+    measured = model.measure(result, spec.id)
+    in_mm = model.measure(result, spec.id, pixel_size=job.pixel_size) if job.pixel_size else {}
+    measurements = {}
+    for name, one in measured.items():
+        pixels, millimetres = UNITS[one.dimension]
+        # An angle is one number; where pixels are not square, the physical one is meant.
+        values = {} if one.dimension == "angle" and in_mm else {pixels: jsonable(one.value)}
+        if in_mm:
+            values[millimetres] = jsonable(in_mm[name].value)
+        measurements[name] = values
+    return {
+        "image": str(path),
+        "task": spec.id,
+        "type": spec.type,
+        "size": {"height": size[0], "width": size[1]},
+        "result": jsonable(model.type_of(spec.id).as_data(spec, result)),
+        "measurements": measurements,
+    }
+
+
+def _write(
+    model: Model,
+    job: FilesJob,
+    spec: TaskSpec,
+    name: str,
+    entry: dict[str, Any],
+    image: Any,
+    result: Any,
+) -> dict[str, Any]:
+    place = job.folder / spec.id
+    files = {"overlay": place / f"{name}.png"}
+    write_bytes(files["overlay"], png_bytes(model.draw(image, result, spec.id)))
+    for kind, picture in model.type_of(spec.id).as_images(spec, result).items():
+        files[kind] = place / f"{name}-{kind}.png"
+        write_bytes(files[kind], png_bytes(picture))
+    whole = {**entry, "files": {kind: str(path) for kind, path in files.items()}}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(place / f"{name}.json", text + "\n")
+    return whole
+
+
+def _tell(answers: Sequence[dict[str, Any]], job: FilesJob, output: Output) -> None:
+    output.data(answers)
+    rows = [
+        (
+            one["image"],
+            one["task"],
+            _said(one["result"]),
+            ", ".join(
+                f"{name} {' = '.join(f'{shown(value)} {unit}' for unit, value in values.items())}"
+                for name, values in one["measurements"].items()
+            ),
+        )
+        for one in answers
+    ]
+    if rows:
+        output.table("Predictions", ("image", "task", "result", "measurements"), rows)
+        output.text(f"Pictures and JSON are in {job.folder}")
+
+
+def _said(value: Any) -> str:
+    """A result's plain values in one cell."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_said(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return f"({', '.join(map(_said, value))})"
+    return shown(value)
