@@ -292,7 +292,7 @@ def test_the_line_is_shown(built_in: Plugins, tmp_path: Path):
         "  1 | id: bladder\n"
         "    | ^\n"
         "tasks/bladder.yaml:7:1: clases: unknown key (did you mean 'classes'?), allowed: id, "
-        "title, type, organ, dataset, images, flip, citation, classes\n"
+        "title, type, organ, dataset, images, flip, citation, classes, measurements\n"
         "  7 | clases: [background, bladder]\n"
         "    | ^\n"
         "  2 mistakes in specs. How to write them: docs/specs.md"

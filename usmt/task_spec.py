@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails
+
+from usmt.errors import near
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Flip = Literal["none", "horizontal", "vertical", "both"]
@@ -40,3 +44,27 @@ class GroupSpec(BaseModel):
     title: str = Field(min_length=1)
     images: int | None = Field(default=None, ge=1, description="published number of images")
     tasks: list[Identifier] | Literal["all"] = Field(min_length=1)
+
+
+def check_names(
+    kind: str, named: Iterable[tuple[Sequence[str | int], str]], known: Sequence[str]
+) -> None:
+    """For the validators of a task type's own fields: names that stand for something must be
+    known. Raises what pydantic makes errors of, each with its place and the near name.
+
+    Args:
+        kind: what the names are of, e.g. `point`.
+        named: key paths below the field, and the names that stand there.
+    """
+    unknown: list[InitErrorDetails] = [
+        {
+            "type": "value_error",
+            "loc": tuple(path),
+            "input": name,
+            "ctx": {"error": ValueError(f"there is no {kind} '{name}'{near(name, known)}")},
+        }
+        for path, name in named
+        if name not in known
+    ]
+    if unknown:
+        raise ValidationError.from_exception_data("names", unknown)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from usmt.errors import UsmtError
+from usmt.measurement import Measurement
+from usmt.output import jsonable
 from usmt.task_spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -25,20 +27,6 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One number that a result gives, as a task's spec declares it.
-
-    Attributes:
-        value: NaN where the result does not give it (nothing was found, say).
-        dimension: `length` and `area` are in units of the pixel size that was given, `angle` in
-            degrees.
-    """
-
-    value: float
-    dimension: Literal["length", "area", "angle"]
 
 
 class TaskTypeOptions(BaseModel):
@@ -145,8 +133,13 @@ class TaskType(ABC):
         )
 
     def as_data(self, spec: TaskSpec, result: Any) -> dict[str, Any]:
-        """A result as plain values that JSON has, without what `as_images` gives."""
-        return {}
+        """A result as plain values that JSON has, without what `as_images` gives. By default the
+        fields of a dataclass, arrays as lists; anything else under the key `value`."""
+        if not is_dataclass(result) or isinstance(result, type):
+            return {"value": jsonable(result)}
+        images = self.as_images(spec, result)
+        fields = asdict(result).items()
+        return {name: jsonable(value) for name, value in fields if name not in images}
 
     def as_images(self, spec: TaskSpec, result: Any) -> dict[str, np.ndarray]:
         """What of a result is an image, by name: uint8 (H, W) or (H, W, 3), of original size."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +62,7 @@ def show_task(
     spec = catalogue.tasks[task]
     whole = {**summary(spec, session), **spec.model_dump(), "file": catalogue.files[task]}
     session.output.data(whole)
-    session.output.table("", ("field", "value"), list(whole.items()))
+    session.output.table("", ("field", "value"), _rows(whole))
 
 
 def summary(spec: TaskSpec, session: Session) -> dict[str, Any]:
@@ -76,6 +76,17 @@ def summary(spec: TaskSpec, session: Session) -> dict[str, Any]:
         "groups": session.catalogue.groups_of(spec.id),
         "plugin": session.plugins.provider("task_type", spec.type).name,
     }
+
+
+def _rows(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """A row for each field, and for each entry of a field that is a mapping."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in fields.items():
+        if isinstance(value, Mapping) and value:
+            rows += [(f"{name}.{key}", entry) for key, entry in value.items()]
+        else:
+            rows.append((name, value))
+    return rows
 
 
 def _check(what: str, name: str, known: Iterable[str]) -> None:
