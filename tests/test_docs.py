@@ -38,8 +38,10 @@ def shortened(command: str) -> str:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Path:
-    """A reader's folder, with those of a checkout that the pages speak of."""
+def workplace(tmp_path: Path, realus: Path) -> Path:
+    """A reader's folder, with those of a checkout that the pages speak of, and a scan."""
+    scan = next((realus / "Segmentation" / "Two" / "hc18" / "imgs").glob("*.png"))
+    (tmp_path / "scan.png").symlink_to(scan)
     for name in ("tests", "docs", "benchmarks", "task_specs"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path

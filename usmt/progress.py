@@ -68,7 +68,8 @@ class PlainBar:
         if self._brief:
             return
         of = f" of {self._total}" if self._total is not None else ""
-        self._line(f"{self._done}{of} in {_duration(monotonic() - self._started)}")
+        done = f"{self._done}{of}" if of or self._done else "done"
+        self._line(f"{done} in {_duration(monotonic() - self._started)}")
 
     def _line(self, text: str) -> None:
         self._stream.write(f"{self._description}: {text}\n")

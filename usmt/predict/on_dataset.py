@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from usmt.dataset import Dataset, Record, Submission
-from usmt.errors import ConfigError, DataError, Defect, kind_of
+from usmt.errors import ConfigError, DataError, Defect, kind_of, listed
 from usmt.output import Output
 from usmt.predict.journal import NAME, Done, Journal
 from usmt.predict.model import Model, PreparedImage
 from usmt.predict.prediction_list import PredictionList
 from usmt.task_spec import TaskSpec
+from usmt.whole_file import check_folder
 
 BATCHES_AHEAD = 2
 """Batches that are read while the network is at work."""
@@ -115,8 +116,7 @@ def _already_done(
 ) -> dict[tuple[str, str], Done]:
     """What this model has done, with its files still there; makes the folder ready."""
     folder, mine = job.folder, {spec.id for spec in specs}
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--out {folder}: is not a folder")
+    check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if not journal.path.exists() and any(folder.iterdir()) and not job.overwrite:
         raise ConfigError(
@@ -230,12 +230,9 @@ def _tell(answer: dict[str, Any], output: Output) -> None:
 
 
 def _whole(faults: Sequence[Defect], folder: Path) -> DataError:
-    lines = [f"{len(faults)} predictions in {folder} are missing or wrong:"]
-    lines += [f"  {fault}" for fault in faults[:20]]
-    if len(faults) > 20:
-        lines.append(f"  ... and {len(faults) - 20} more")
+    head = f"{len(faults)} predictions in {folder} are missing or wrong:"
     return DataError(
-        "\n".join(lines),
+        "\n".join([head, *listed(faults)]),
         hint="Mend the data and give the command again: it does what is left.",
         defects=faults,
     )

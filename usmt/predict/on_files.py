@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from usmt.data.image_file import png_bytes, read_image
-from usmt.errors import DataError, Defect, kind_of
+from usmt.errors import DataError, Defect, kind_of, listed
 from usmt.output import Output, jsonable, shown
 from usmt.predict.model import Model
 from usmt.task_spec import TaskSpec
-from usmt.whole_file import write_bytes, write_text
+from usmt.whole_file import check_folder, write_bytes, write_text
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
@@ -45,6 +45,7 @@ def predict_files(model: Model, job: FilesJob, output: Output) -> list[dict[str,
     Returns what the JSON files hold. Raises DataError for files that cannot be read, after all
     others were predicted.
     """
+    check_folder(job.folder)
     names = _names(job.images)
     answers, defects = [], []
     with output.progress("predicting", len(names) * len(job.specs)) as bar:
@@ -56,7 +57,8 @@ def predict_files(model: Model, job: FilesJob, output: Output) -> list[dict[str,
                     pixels[path] = read_image(path)
                 except DataError as error:
                     kind = kind_of(error.message, "image")
-                    defects.append(Defect("", str(path), error.message, kind))
+                    reason = error.message.removeprefix(f"{path.name}: ")
+                    defects.append(Defect("", str(path), reason, kind))
                     bar.advance(len(job.specs))
             for spec in job.specs:
                 batch = [model.prepare(image, spec.id) for image in pixels.values()]
@@ -67,8 +69,12 @@ def predict_files(model: Model, job: FilesJob, output: Output) -> list[dict[str,
                     bar.advance()
     _tell(answers, job, output)
     if defects:
-        lines = [f"{len(defects)} of {len(names)} files cannot be read:"]
-        raise DataError("\n".join([*lines, *(f"  {one}" for one in defects)]), defects=defects)
+        head = f"{len(defects)} of {len(names)} files cannot be read:"
+        raise DataError(
+            "\n".join([head, *listed(defects)]),
+            hint=f"All others are predicted. Images are {', '.join(SUFFIXES)}",
+            defects=defects,
+        )
     return answers
 
 

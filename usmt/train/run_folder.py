@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from usmt.data.split import Split
@@ -21,7 +20,7 @@ from usmt.task_spec import TaskSpec
 from usmt.train.checkpoint import MANIFEST, sha256
 from usmt.train.config import RunSettings
 from usmt.whole_file import write_csv, write_text
-from usmt.yaml_file import read_yaml
+from usmt.yaml_file import read_yaml, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +115,14 @@ class RunFolder:
             fresh.path.rename(self.path)
 
     def settings(self) -> RunSettings:
-        """The settings that the run was started with. Raises CheckpointError."""
+        """The settings that the run was started with. Raises CheckpointError where there is no
+        run, YamlError for settings that are damaged."""
         if not self.config.is_file():
             raise CheckpointError(
                 f"{self.path}: not a run, it has no config.yaml",
                 hint="Give the folder that `usmt train` printed.",
             )
-        try:
-            return RunSettings.model_validate(read_yaml(self.config).data)
-        except ValidationError as error:
-            raise CheckpointError(
-                f"{self.config}: not the settings of a run: {error.errors()[0]['msg']}"
-            ) from None
+        return validate(RunSettings, read_yaml(self.config))
 
     def read_splits(self, datasets: Sequence[str]) -> dict[str, Split]:
         """The frozen splits of a run's datasets. Raises CheckpointError for one that was changed
@@ -137,7 +132,8 @@ class RunFolder:
         for name in datasets:
             path = self.split(name, datasets)
             splits[name] = Split.read(path)
-            if sha256(path) != begun.get(name, {}).get("sha256"):
+            recorded = begun.get(name)
+            if not isinstance(recorded, Mapping) or sha256(path) != recorded.get("sha256"):
                 raise CheckpointError(
                     f"{path}: not the split that the run began with",
                     hint="Restore it: another split would mix what was trained on with the rest.",
@@ -152,16 +148,22 @@ class RunFolder:
             file.write(json.dumps(jsonable(entry)) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of metrics.jsonl."""
+        """All whole lines of metrics.jsonl. Raises CheckpointError for one that was not written."""
         if not self.metrics.exists():
             return []
-        entries = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                break  # the line that was being written when the run was killed
-        return entries
+        # What follows the last line's end was being written when the run was killed.
+        lines = self.metrics.read_bytes().split(b"\n")[:-1]
+        return [self._entry(line, number) for number, line in enumerate(lines, start=1)]
+
+    def _entry(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+            return {**entry, "epoch": int(entry["epoch"])}
+        except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
+            raise CheckpointError(
+                f"{self.metrics}:{number}: not a line of metrics",
+                hint="Restore the file from a copy, or remove it: figures will lack these epochs.",
+            ) from None
 
     def keep_metrics(self, epochs: int) -> None:
         """Drops the lines of epochs that will be run again."""
@@ -213,8 +215,11 @@ def read_json(path: Path) -> dict[str, Any]:
     """Raises CheckpointError."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(
+            f"{path}: cannot be read: {reason}", hint="Restore it from a copy, or train again."
+        ) from None
 
 
 def write_yaml(path: Path, data: Mapping[str, Any]) -> None:
