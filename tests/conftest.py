@@ -11,6 +11,15 @@ import pytest
 from command_line import Usmt, runner
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Prepared images are kept in a folder of the session, not of whoever runs it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("USMT_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def usmt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Usmt]:
     """Runs command lines in this process; loose plugins are forgotten afterwards."""

@@ -5,8 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import secrets
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from usmt.errors import ConfigError
+
+
+def check_folder(path: Path) -> None:
+    """Raises ConfigError unless files can be written to a folder, which may not exist yet."""
+    try:
+        nearest = next(each for each in (path.resolve(), *path.resolve().parents) if each.exists())
+        if nearest.is_dir():
+            with tempfile.TemporaryDirectory(prefix=".usmt-", dir=nearest):
+                return
+        reason = f"{nearest} is not a folder"
+    except OSError as error:
+        reason = f"cannot be written to: {error.strerror}"
+    raise ConfigError(f"--out {path}: {reason}", hint="Choose another --out.")
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -91,3 +91,39 @@ def test_nothing_is_changed_when_all_is_off():
     same, wrapped = Augmentation()(image, label, "both", np.random.default_rng(0))
     assert torch.allclose(same, image, atol=1e-3)
     assert torch.equal(wrapped["mask"], label["mask"])
+
+
+def test_speckle_is_normal_with_the_deviation_that_was_drawn():
+    """Grains are as often beyond one and two deviations as normal ones."""
+    image = torch.full((3, 256, 256), 100.0)
+    found = []
+    for seed in range(60):
+        moved, _ = Augmentation(speckle=0.2)(image, {}, "none", np.random.default_rng(seed))
+        assert torch.equal(moved[0], moved[2])
+        grains = moved[0] / 100 - 1
+        deviation = float(grains.std())
+        found.append(deviation)
+        assert abs(float(grains.mean())) < 0.02 * 0.2
+        beyond = [float((grains.abs() > times * deviation).float().mean()) for times in (1, 2)]
+        assert np.allclose(beyond, [0.317, 0.0455], atol=0.012)
+    assert 0 < min(found) < 0.03 and 0.17 < max(found) < 0.2
+
+
+@given(grey=st.booleans(), seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_what_is_changed_is_a_copy(grey, seed):
+    """Images and labels are kept in memory and used again in the next epoch."""
+    rng = np.random.default_rng(seed)
+    image = torch.from_numpy(rng.integers(0, 256, (1 if grey else 3, 64, 64), np.uint8))
+    image = image.expand(3, -1, -1)
+    label = {
+        "mask": tv_tensors.Mask(torch.from_numpy(rng.integers(0, 2, (64, 64), np.uint8))),
+        "points": tv_tensors.KeyPoints([[20.0, 30.0]], canvas_size=(64, 64)),
+    }
+    before = image.clone(), {name: value.clone() for name, value in label.items()}
+    for augmentation in (STRONG, Augmentation()):
+        for kind in (image, image.float()):
+            moved, _ = augmentation(kind, label, "both", np.random.default_rng(seed))
+            assert moved.shape == (3, 64, 64) and moved.dtype == torch.float32
+            assert torch.equal(kind, before[0].to(kind.dtype))
+    assert all(torch.equal(value, before[1][name]) for name, value in label.items())

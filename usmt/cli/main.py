@@ -17,16 +17,19 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from usmt.cli import evaluate, groups, plugins, predict, tasks, train
+from usmt.cli import data, evaluate, groups, plugins, predict, tasks, train
 from usmt.cli.session import START, PluginsDirOption, SpecsOption, Start
 from usmt.errors import UsmtError
 from usmt.output import Output
 from usmt.plugins import load_plugins
 
-OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
-"""A full disk, a missing permission: no defect of usmt."""
+OF_THE_MACHINE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
+    *(errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
+}
+"""A full disk, a missing permission, a folder where a file should be: no defect of usmt."""
 
-COMMANDS = (train, evaluate, predict, tasks, groups, plugins)
+COMMANDS = (train, evaluate, predict, data, tasks, groups, plugins)
 
 
 def run() -> None:
@@ -56,7 +59,8 @@ def main(arguments: Sequence[str]) -> int:
     except OSError as error:
         if error.errno not in OF_THE_MACHINE:
             return _defect(error, output)
-        output.error(UsmtError(f"{error.filename or 'a file'}: {error.strerror}"))
+        place = error.filename2 or error.filename or "a file"
+        output.error(UsmtError(f"{place}: {error.strerror}"))
         return _flushed(1)
     except Exception as error:
         return _defect(error, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,18 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from usmt.data.geometry import affine, move
+from usmt.data.grey import as_three, distinct
 from usmt.task_spec import Flip
+
+
+def _normal_levels() -> np.ndarray:
+    levels = np.array([NormalDist().inv_cdf((level + 0.5) / 256) for level in range(256)])
+    return levels / levels.std()
+
+
+NORMAL = _normal_levels()
+"""256 equally likely values that are normally distributed, with deviation 1. Speckle takes one for
+each pixel: a random byte costs a tenth of a normal deviate, and an image has no more levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +60,9 @@ class Augmentation:
         canvas: a move that would push one off is made smaller.
         """
         matrix = self._draw_move(image, label, flip, rng)
-        moved = move(tv_tensors.Image(image), matrix).as_subclass(Tensor)
+        moved = move(tv_tensors.Image(distinct(image)), matrix).as_subclass(Tensor)
         changed = {name: move(value, matrix) for name, value in label.items()}
-        return self._change_grey_values(moved, rng), changed
+        return as_three(self._change_grey_values(moved, rng)), changed
 
     def _draw_move(
         self, image: Tensor, label: Mapping[str, Any], flip: Flip, rng: np.random.Generator
@@ -72,27 +84,34 @@ class Augmentation:
                 flip_horizontal=flip_horizontal,
                 flip_vertical=flip_vertical,
             )
-            if all(_stays_on_canvas(move(value, matrix)) for value in label.values()):
+            if all(_stays_on_canvas(value, matrix) for value in label.values()):
                 break
         return matrix
 
     def _change_grey_values(self, image: Tensor, rng: np.random.Generator) -> Tensor:
+        """Of an image that nobody else holds: it is written into."""
+        size = (int(image.shape[-2]), int(image.shape[-1]))
         gain, gamma = rng.uniform(-1, 1, 2)
         deviation, shade = rng.random(2)
-        grey = (image / 255).clamp(0, 1) ** (1 + gamma * self.gamma) * (1 + gain * self.gain)
+        grey = image.div_(255).clamp_(0, 1)
+        if self.gamma:
+            grey.pow_(1 + gamma * self.gamma)
+        factors = 255 * (1 + gain * self.gain)
         if self.speckle:
-            noise = rng.standard_normal(image.shape[-2:], np.float32)
-            grey = grey * (1 + deviation * self.speckle * torch.from_numpy(noise))
+            grains = (factors * (1 + deviation * self.speckle * NORMAL)).astype(np.float32)
+            grey *= torch.from_numpy(grains.take(rng.integers(0, len(NORMAL), size, np.uint8)))
+        else:
+            grey *= factors
         if shade < self.shadow:
-            grey = grey * _shadow((int(image.shape[-2]), int(image.shape[-1])), rng)
-        return 255 * grey.clamp(0, 1)
+            grey *= _shadow(size, rng)
+        return grey.clamp_(0, 255)
 
 
-def _stays_on_canvas(value: Any) -> bool:
+def _stays_on_canvas(value: Any, matrix: np.ndarray) -> bool:
     if isinstance(value, tv_tensors.KeyPoints):
-        positions = value.as_subclass(Tensor).reshape(-1, 2) + 0.5
+        positions = move(value, matrix).as_subclass(Tensor).reshape(-1, 2) + 0.5
     elif isinstance(value, tv_tensors.BoundingBoxes):
-        corners = value.as_subclass(Tensor).reshape(-1, 4)
+        corners = move(value, matrix).as_subclass(Tensor).reshape(-1, 4)
         positions = (corners[:, :2] + corners[:, 2:]) / 2
     else:
         return True

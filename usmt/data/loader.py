@@ -1,4 +1,4 @@
-"""From records to batches: read, fit to the network's size, augment, collate.
+"""From draws to batches: fitted images, augmented and collated.
 
 A batch mixes tasks; see `Batch`. What is loaded depends on the draws alone, never on how many
 processes load it.
@@ -6,7 +6,6 @@ processes load it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,14 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
-from torchvision import tv_tensors
 
 from usmt.data.augment import Augmentation
-from usmt.data.collection import TaskData
-from usmt.data.geometry import Frame, Size, fit
+from usmt.data.geometry import Frame
+from usmt.data.grey import as_three, distinct, stack
+from usmt.data.images import Images
 from usmt.data.sampler import Draw
 from usmt.dataset import Record
-from usmt.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Batch:
     """Rows of several tasks.
 
     Attributes:
-        images: float (B, 3, h, w), values 0 to 255.
+        images: float (B, 3, h, w), values 0 to 255; not to be written into (see `grey`).
         task_index: long (B,), the row's task as its position in the network's; on the CPU.
         rows: by task, the rows it owns, in order.
         targets: by task, its targets stacked over its rows.
@@ -64,84 +62,6 @@ class Batch:
     rows: Mapping[str, list[int]]
     targets: Mapping[str, dict[str, Tensor]]
     samples: Sequence[Sample]
-
-
-def read_record(task: TaskData, record: Record) -> tuple[np.ndarray, Any]:
-    """The image, uint8 (H, W, 3), and the label of a record, checked once more.
-
-    Raises DataError naming the place: files can change after the scan.
-    """
-    try:
-        image = as_rgb(task.dataset.read_image(record))
-        label = task.dataset.read_label(record, task.spec)
-    except DataError as error:
-        raise DataError(f"{record.place}: {error.message}", hint=error.hint) from None
-    problems = task.type.problems(task.spec, label, (image.shape[0], image.shape[1]))
-    if problems:
-        raise DataError(f"{record.place}: {'; '.join(problems)}")
-    return image, label
-
-
-def as_rgb(image: np.ndarray) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3) -> (H, W, 3)."""
-    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-
-
-class Images:
-    """Records fitted to the network's size, kept in memory as long as there is room.
-
-    Args:
-        tasks: by task id.
-        task_ids: of all tasks of the network, which may be more, in the order of its task index.
-        size: (h, w) of the network's input.
-        cache_bytes: memory for fitted images, a process; the least recently used go first.
-    """
-
-    def __init__(
-        self,
-        tasks: Mapping[str, TaskData],
-        task_ids: Sequence[str],
-        size: Size,
-        cache_bytes: int,
-    ) -> None:
-        self.tasks = tasks
-        self.positions = {task: position for position, task in enumerate(task_ids)}
-        self.size = size
-        self._room = cache_bytes
-        self._kept: OrderedDict[tuple[str, str], tuple[Tensor, dict[str, Any], Frame]]
-        self._kept = OrderedDict()
-
-    def fitted(self, task: TaskData, record: Record) -> tuple[Tensor, dict[str, Any], Frame]:
-        """The image uint8 (3, h, w), its wrapped label on the same canvas, and its frame."""
-        name = (task.spec.id, record.key)
-        if name in self._kept:
-            self._kept.move_to_end(name)
-            return self._kept[name]
-        entry = self.fit(task, *read_record(task, record))
-        self._keep(name, entry)
-        return entry
-
-    def fit(
-        self, task: TaskData, image: np.ndarray, label: Any
-    ) -> tuple[Tensor, dict[str, Any], Frame]:
-        """The same for an image and label that were read already."""
-        frame = Frame.fit((image.shape[0], image.shape[1]), self.size)
-        wrapped = task.type.wrap(task.spec, label, frame.original)
-        picture = tv_tensors.Image(torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
-        small = fit(picture, frame).as_subclass(Tensor)
-        return small, {name: fit(value, frame) for name, value in wrapped.items()}, frame
-
-    def _keep(self, name: tuple[str, str], entry: tuple[Tensor, dict[str, Any], Frame]) -> None:
-        self._kept[name] = entry
-        self._room -= _bytes(entry)
-        while self._room < 0 and self._kept:
-            _, oldest = self._kept.popitem(last=False)
-            self._room += _bytes(oldest)
-
-
-def _bytes(entry: tuple[Tensor, dict[str, Any], Frame]) -> int:
-    tensors = [entry[0], *(v for v in entry[1].values() if isinstance(v, Tensor))]
-    return sum(t.numel() * t.element_size() for t in tensors) + 1024
 
 
 class TrainingSamples(torch.utils.data.Dataset[Sample]):
@@ -173,10 +93,8 @@ class EvaluationSamples(torch.utils.data.Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         name, record = self.records[index]
-        task = self.images.tasks[name]
-        picture, label = read_record(task, record)
-        image, _, frame = self.images.fit(task, picture, label)
-        return Sample(name, record.key, image.float(), {}, frame, label)
+        image, frame, label = self.images.labelled(self.images.tasks[name], record)
+        return Sample(name, record.key, as_three(distinct(image).float()), {}, frame, label)
 
 
 _NONE = torch.empty(0)
@@ -193,7 +111,7 @@ def collate(samples: Sequence[Sample], positions: Mapping[str, int]) -> Batch:
         if samples[mine[0]].target
     }
     return Batch(
-        images=torch.stack([sample.image for sample in samples]),
+        images=stack([sample.image for sample in samples]),
         task_index=torch.tensor([positions[sample.task] for sample in samples]),
         rows=rows,
         targets=targets,
@@ -206,23 +124,27 @@ def training_batches(
     samples: TrainingSamples, plan: Sequence[Sequence[Draw]], workers: int
 ) -> Iterator[Batch]:
     """The batches of a plan, in order; those draws that this process is to load."""
-    loader: DataLoader[Any] = DataLoader(
-        samples,
-        batch_sampler=plan,  # type: ignore[arg-type]
-        num_workers=workers,
-        collate_fn=partial(collate, positions=samples.images.positions),
-    )
-    yield from loader
+    return _batches(samples, samples.images, workers, batch_sampler=plan)
 
 
 def evaluation_batches(
     samples: EvaluationSamples, batch_size: int, workers: int
 ) -> Iterator[Batch]:
     """All samples once, in order."""
+    return _batches(samples, samples.images, workers, batch_size=batch_size)
+
+
+def _batches(
+    samples: torch.utils.data.Dataset[Sample], images: Images, workers: int, **order: Any
+) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
         samples,
-        batch_size=batch_size,
         num_workers=workers,
-        collate_fn=partial(collate, positions=samples.images.positions),
+        collate_fn=partial(collate, positions=images.positions),
+        **order,
     )
-    yield from loader
+    try:
+        yield from loader
+    finally:
+        if images.disk is not None:
+            images.disk.tell()

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from usmt.errors import DataError
 
 NAME = ".predictions.jsonl"
@@ -26,6 +28,9 @@ class Done:
     key: str
     model: str
     entry: dict[str, Any]
+
+
+_DONE = TypeAdapter(Done)
 
 
 class Journal:
@@ -47,8 +52,8 @@ class Journal:
             lines = self.path.read_bytes().decode().split("\n")
             for number, line in enumerate(lines[:-1], start=1):
                 try:
-                    found.append(Done(**json.loads(line)))
-                except (ValueError, TypeError):
+                    found.append(_DONE.validate_python(json.loads(line)))
+                except (ValueError, RecursionError):
                     raise self._damaged(f"line {number} is not one that was written") from None
         except (OSError, UnicodeDecodeError) as error:
             raise self._damaged(str(error)) from None

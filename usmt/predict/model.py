@@ -208,7 +208,10 @@ def load(
 
 def _device(name: Device) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: cuda was asked for, but torch finds no CUDA device")
+        raise ConfigError(
+            "device: cuda was asked for, but torch finds no CUDA device",
+            hint="--device cpu predicts on the processor",
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

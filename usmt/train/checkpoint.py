@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,11 +23,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from usmt.errors import CheckpointError
+from usmt.model.weights import load_plain
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.pt"
 STATE = "state.json"
+
+WAY_OUT = "Restore the folder from a copy, or train again; nothing was loaded."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +71,15 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """Reads a checkpoint. Raises CheckpointError if it is missing, cut short or tampered with."""
     recover(folder)
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: there is no checkpoint")
+        raise CheckpointError(f"{folder}: there is no checkpoint", hint=WAY_OUT)
     _check(folder)
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
         weights = load_file(folder / WEIGHTS)
         optimizer = None
         if (folder / OPTIMIZER).exists():
-            optimizer = torch.load(folder / OPTIMIZER, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, SafetensorError, pickle.UnpicklingError, RuntimeError) as error:
+            optimizer = load_plain(folder / OPTIMIZER)
+    except (OSError, ValueError, SafetensorError, RecursionError) as error:
         raise _damaged(folder, str(error).splitlines()[0]) from None
     return Checkpoint(weights, state, optimizer)
 
@@ -136,7 +138,7 @@ def _check(folder: Path) -> None:
 def _damaged(folder: Path, reason: str) -> CheckpointError:
     return CheckpointError(
         f"{folder}: the checkpoint is damaged: {reason}",
-        hint="Restore the folder from a copy, or train again; nothing was loaded.",
+        hint=WAY_OUT,
     )
 
 

@@ -7,7 +7,7 @@ the network, samplers and so on take plain values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,13 +19,16 @@ from usmt.task_spec import Identifier
 from usmt.yaml_file import explain, parse_value, read_yaml, validate
 
 Positive = Annotated[float, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0, le=10)]
 Share = Annotated[float, Field(ge=0, le=0.5)]
 
 
 class Settings(BaseModel):
-    """Base of all groups of settings: frozen, unknown keys are errors."""
+    """Base of all groups of settings: frozen, unknown keys are errors, numbers are finite."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
 
 class SplitSettings(Settings):
@@ -34,6 +37,10 @@ class SplitSettings(Settings):
     val: Share = Field(0.2, description="share of the training part that validates")
     test: Share = Field(0.2, description="share of all that is kept for the test")
     seed: int = Field(0, ge=0, description="seed of the split, apart from the run's seed")
+    files: dict[Identifier, Path] = Field(
+        default={},
+        description="dataset name -> file of `usmt data split`, used in place of a drawn split",
+    )
 
 
 class BackboneSettings(Settings):
@@ -81,19 +88,38 @@ class SamplerSettings(Settings):
 class LearningRates(Settings):
     """One rate a parameter group (paper, section 3)."""
 
-    backbone: Positive
-    moe: Positive
-    decoder: Positive
-    head: Positive
-    other: Positive = Field(description="of a group without a rate of its own; none at present")
+    backbone: Rate
+    moe: Rate
+    decoder: Rate
+    head: Rate
+    other: Rate = Field(description="of a group without a rate of its own; none at present")
 
 
 class OptimizerSettings(Settings):
     learning_rate: LearningRates
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, le=10)
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of all steps")
     clip: Positive | None = Field(None, description="largest norm of the gradient; null: no limit")
+
+
+class CacheSettings(Settings):
+    """Where prepared images are kept: decoded, and fitted to the network's size."""
+
+    memory_mb: int = Field(
+        1024,
+        ge=0,
+        description="memory for prepared images, megabytes a process; of use with workers: 0, as "
+        "other processes end with the epoch",
+    )
+    disk_mb: int = Field(
+        8192,
+        ge=0,
+        description="room on disk for prepared images, megabytes for all runs together; 0: none",
+    )
+    folder: Path | None = Field(
+        None, description="where on disk; null: USMT_CACHE, else ~/.cache/usmt"
+    )
 
 
 class RunSettings(Settings):
@@ -134,12 +160,7 @@ class RunSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(0, ge=0, description="processes that load images; 0: this one")
-    cache_mb: int = Field(
-        1024,
-        ge=0,
-        description="memory for decoded images, megabytes a process; of use with workers: 0, as "
-        "other processes end with the epoch",
-    )
+    cache: CacheSettings = CacheSettings()
 
     def with_folders(self, specs: Sequence[Path], plugins_dirs: Sequence[Path]) -> RunSettings:
         """With all folders that the run reads, wherever they were named, as absolute paths: so
@@ -148,8 +169,18 @@ class RunSettings(Settings):
         if weights not in ("pretrained", "none"):
             weights = str(Path(weights).expanduser().resolve())
         backbone = self.backbone.model_copy(update={"weights": weights})
-        folders = {"specs": list(specs), "plugins_dirs": list(plugins_dirs)}
-        return self.model_copy(update={**folders, "backbone": backbone})
+        cache = self.cache
+        if cache.folder is not None:
+            cache = cache.model_copy(update={"folder": cache.folder.expanduser().resolve()})
+        files = {name: file.expanduser().resolve() for name, file in self.split.files.items()}
+        split = self.split.model_copy(update={"files": files})
+        folders = {"specs": list(specs), "plugins_dirs": list(plugins_dirs), "split": split}
+        return self.model_copy(update={**folders, "backbone": backbone, "cache": cache})
+
+    def with_split_files(self, files: Mapping[str, Path]) -> RunSettings:
+        """With files of splits, by dataset name, beside those that there are."""
+        split = self.split.model_copy(update={"files": {**self.split.files, **files}})
+        return self.model_copy(update={"split": split})
 
     def without_weights(self) -> RunSettings:
         """For a network whose weights are loaded from a checkpoint in any case."""
@@ -191,7 +222,7 @@ def load_settings(
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        lines = [f"{key}: {message}" for key, message in explain(error, RunSettings)]
+        lines = [": ".join(filter(None, each)) for each in explain(error, RunSettings)]
         raise ConfigError("\n".join(lines), hint="All settings: docs/settings.md") from None
 
 

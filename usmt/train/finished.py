@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from usmt.data.collection import Collection
 from usmt.dataset import Side
@@ -17,13 +18,13 @@ from usmt.model.network import Network
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
-from usmt.task_spec import TaskSpec
+from usmt.task_spec import Identifier, TaskSpec
 from usmt.task_type import TaskType
 from usmt.train.checkpoint import load_checkpoint
 from usmt.train.config import RunSettings
 from usmt.train.loop import load_weights
 from usmt.train.report import say_data, say_scores
-from usmt.train.run_folder import RunFolder, summarise
+from usmt.train.run_folder import RunFolder, own_files, summarise
 from usmt.train.setup import (
     make_accelerator,
     make_collection,
@@ -35,14 +36,20 @@ from usmt.yaml_file import read_yaml, validate
 
 
 def read_specs(folder: RunFolder, plugins: Plugins) -> list[TaskSpec]:
-    """The specs that the run was started with, in the order of its tasks."""
-    names = read_yaml(folder.specs / "tasks.yaml").data["tasks"]
+    """The specs that the run was started with, in the order of its tasks. Raises
+    CheckpointError, and PluginError for a task type that is not there."""
     specs = []
-    for name in names:
-        file = read_yaml(folder.specs / "tasks" / f"{name}.yaml")
-        kind = plugins.task_type(str(file.data["type"]))
-        specs.append(validate(kind.Spec, file))
+    with own_files():
+        for name in validate(_TaskList, read_yaml(folder.specs / "tasks.yaml")).tasks:
+            file = read_yaml(folder.specs / "tasks" / f"{name}.yaml")
+            kind = file.data.get("type")
+            model = plugins.task_type(kind).Spec if isinstance(kind, str) else TaskSpec
+            specs.append(validate(model, file))
     return specs
+
+
+class _TaskList(BaseModel):
+    tasks: list[Identifier]
 
 
 def load_network(

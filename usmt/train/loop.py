@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ from accelerate.utils import gather_object
 
 from usmt.data.augment import Augmentation
 from usmt.data.collection import Collection, TaskData
-from usmt.data.loader import Batch, Images, TrainingSamples, training_batches
+from usmt.data.images import Images
+from usmt.data.loader import Batch, TrainingSamples, training_batches
 from usmt.data.sampler import Draw, MixingSampler
 from usmt.errors import CheckpointError, TrainingError
 from usmt.evaluate.scoring import Evaluation, ImageScore, evaluate, evaluate_trivial
 from usmt.output import Output
-from usmt.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from usmt.train.checkpoint import WAY_OUT, Checkpoint, load_checkpoint, save_checkpoint
 from usmt.train.config import RunSettings
 from usmt.train.optimizer import rate_factor, set_rates
 from usmt.train.run_folder import RunFolder, summarise
@@ -66,6 +68,7 @@ class Run:
 def fit(run: Run) -> None:
     """Trains from where the run stands to its last epoch."""
     epochs = run.settings.epochs
+    run.images.look_up(("train", "val"), run.output)
     with run.output.progress("training", run.sampler.steps * epochs) as bar:
         bar.advance(run.step)
         while run.epoch < epochs:
@@ -222,26 +225,22 @@ def keep(
     save_checkpoint(run.folder.last, Checkpoint(weights, state, optimizer))
 
 
-def go_on(run: Run) -> None:
-    """Puts a run back to where its last/, recovered already, was written; a run without one
-    starts anew."""
-    if not run.folder.last.exists():
-        if run.main:
-            run.folder.keep_metrics(0)
-        return
-    checkpoint = load_checkpoint(run.folder.last)
+def go_on(run: Run, checkpoint: Checkpoint) -> None:
+    """Puts a run back to where its last/ was written. Raises CheckpointError if that is not of
+    this run."""
     load_weights(run.learner.network, checkpoint, run.folder.last)
     if checkpoint.optimizer is None:
-        raise CheckpointError(f"{run.folder.last}: the optimizer's state is missing")
-    run.learner.optimizer.load_state_dict(dict(checkpoint.optimizer))
+        raise CheckpointError(f"{run.folder.last}: the optimizer's state is missing", hint=WAY_OUT)
     try:
+        run.learner.optimizer.load_state_dict(dict(checkpoint.optimizer))
         run.sampler.load_state_dict(checkpoint.state["sampler"])
         run.epoch, run.step = int(checkpoint.state["epoch"]), int(checkpoint.state["step"])
         run.best = float(checkpoint.state["best"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{run.folder.last}: does not fit this run: {error}") from None
-    if run.main:
-        run.folder.keep_metrics(run.epoch)
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise CheckpointError(
+            f"{run.folder.last}: does not fit this run: {type(error).__name__} {error}",
+            hint=WAY_OUT,
+        ) from None
 
 
 def load_weights(network: torch.nn.Module, checkpoint: Checkpoint, place: object) -> None:
@@ -249,9 +248,10 @@ def load_weights(network: torch.nn.Module, checkpoint: Checkpoint, place: object
     try:
         network.load_state_dict(dict(checkpoint.weights), strict=True)
     except RuntimeError as error:
-        first = str(error).splitlines()[1:2] or [str(error)]
+        first = "".join(str(error).splitlines()[1:2]).strip() or str(error)
         raise CheckpointError(
-            f"{place}: the weights are of another network: {first[0].strip()}"
+            f"{place}: the weights are of another network: {textwrap.shorten(first, 200)}",
+            hint=WAY_OUT,
         ) from None
 
 

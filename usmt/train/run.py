@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from usmt.plugins import Plugins
 from usmt.specs import Catalogue
 from usmt.task_spec import TaskSpec
 from usmt.train.audit import audit
-from usmt.train.checkpoint import recover
+from usmt.train.checkpoint import Checkpoint, load_checkpoint, recover
 from usmt.train.config import RunSettings
 from usmt.train.figures import draw_curves, draw_routing
 from usmt.train.finished import read_specs
@@ -36,6 +35,7 @@ from usmt.train.setup import (
     make_types,
     set_up,
 )
+from usmt.whole_file import check_folder
 
 
 def train(
@@ -74,19 +74,24 @@ def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -
     accelerator = make_accelerator(settings)
     if folder.finished:
         voice = output if accelerator.is_main_process else Output.silent()
-        voice.note(f"{path} is finished")
         summary = read_json(folder.scores())
+        voice.note(f"{path} is finished")
         say_scores(summary, voice)
         return _told({**summary, "folder": str(path)}, voice)
     specs = read_specs(folder, plugins)
     if accelerator.is_main_process:
         recover(folder.last)
     accelerator.wait_for_everyone()
-    if folder.last.exists():  # its weights replace whatever the backbone started from
+    begun = folder.last.exists()
+    if begun:  # its weights replace whatever the backbone started from
         settings = settings.without_weights()
-    frozen = folder.read_splits(list(settings.data))
-    run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output, frozen)
-    go_on(run)
+    run = _prepare(
+        *(settings, folder, specs, catalogue, plugins, accelerator, output),
+        frozen=folder.read_splits(list(settings.data)),
+        checkpoint=load_checkpoint(folder.last) if begun else None,
+    )
+    if run.main:
+        folder.keep_metrics(run.epoch)
     run.output.note(f"goes on after epoch {run.epoch} of {settings.epochs}")
     return _train(run)
 
@@ -100,6 +105,7 @@ def _prepare(
     accelerator: Accelerator,
     output: Output,
     frozen: Mapping[str, Split] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Run:
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
@@ -107,21 +113,20 @@ def _prepare(
     say_data(collection, voice)
     settings = _with_used_data(settings, collection, voice)
     run = set_up(settings, folder, specs, types, collection, accelerator, voice)
+    if checkpoint is not None:
+        go_on(run, checkpoint)
     say_audit(_audit(run), collection, voice)
     return run
 
 
 def _check_free(path: Path) -> None:
     """Raises ConfigError unless a run can be written there; before the data are read."""
+    check_folder(path)
     if path.is_dir() and any(path.iterdir()):
         raise ConfigError(
             f"{path}: exists and is not empty",
             hint=f"Choose another --out, or go on with it: usmt train --resume {path}",
         )
-    nearest = next(each for each in (path.resolve(), *path.resolve().parents) if each.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        reason = "cannot be written to" if nearest.is_dir() else "is not a folder"
-        raise ConfigError(f"--out {path}: {nearest} {reason}", hint="Choose another --out.")
 
 
 def _with_used_data(settings: RunSettings, collection: Collection, output: Output) -> RunSettings:
@@ -130,7 +135,9 @@ def _with_used_data(settings: RunSettings, collection: Collection, output: Outpu
     if unused:
         output.warning(f"no task of this run reads the data of {', '.join(unused)}")
     used = {name: settings.data[name] for name in collection.splits}
-    return settings.model_copy(update={"data": used})
+    files = {name: file for name, file in settings.split.files.items() if name in used}
+    split = settings.split.model_copy(update={"files": files})
+    return settings.model_copy(update={"data": used, "split": split})
 
 
 def _audit(run: Run) -> Any:

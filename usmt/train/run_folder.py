@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from usmt.task_spec import TaskSpec
 from usmt.train.checkpoint import MANIFEST, sha256
 from usmt.train.config import RunSettings
 from usmt.whole_file import write_csv, write_text
-from usmt.yaml_file import read_yaml, validate
+from usmt.yaml_file import YamlError, read_yaml, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,14 @@ class RunFolder:
             fresh.path.rename(self.path)
 
     def settings(self) -> RunSettings:
-        """The settings that the run was started with. Raises CheckpointError where there is no
-        run, YamlError for settings that are damaged."""
+        """The settings that the run was started with. Raises CheckpointError."""
         if not self.config.is_file():
             raise CheckpointError(
                 f"{self.path}: not a run, it has no config.yaml",
                 hint="Give the folder that `usmt train` printed.",
             )
-        return validate(RunSettings, read_yaml(self.config))
+        with own_files():
+            return validate(RunSettings, read_yaml(self.config))
 
     def read_splits(self, datasets: Sequence[str]) -> dict[str, Split]:
         """The frozen splits of a run's datasets. Raises CheckpointError for one that was changed
@@ -209,6 +210,16 @@ def _better(score: float, other: float, higher_is_better: bool) -> bool:
 
 
 # -- other files
+
+
+@contextmanager
+def own_files() -> Iterator[None]:
+    """YAML files that usmt wrote: what is wrong with one is a CheckpointError."""
+    try:
+        yield
+    except YamlError as error:
+        hint = "The file is the run's own: restore it from a copy, or train again."
+        raise CheckpointError(error.message, hint=hint) from None
 
 
 def read_json(path: Path) -> dict[str, Any]:

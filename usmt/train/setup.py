@@ -11,8 +11,9 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
+from usmt.data.cache import ImageCache, user_folder
 from usmt.data.collection import Collection, TaskData, collect, make_task_type, open_datasets
-from usmt.data.loader import Images
+from usmt.data.images import Images
 from usmt.data.sampler import MixingSampler
 from usmt.data.split import Split
 from usmt.errors import ConfigError, near
@@ -28,6 +29,8 @@ from usmt.train.loop import Run
 from usmt.train.optimizer import make_optimizer
 from usmt.train.run_folder import RunFolder
 from usmt.train.step import Learner
+
+MB = 2**20
 
 
 def chosen_specs(settings: RunSettings, catalogue: Catalogue) -> list[TaskSpec]:
@@ -60,6 +63,13 @@ def make_collection(
     other_data: bool = False,
 ) -> Collection:
     """The run's data: scanned, checked and split."""
+    files = settings.split.files if frozen is None else {}
+    for name in files:
+        if name not in settings.data:
+            raise ConfigError(
+                f"split.files.{name}: no data of this name{near(name, settings.data)}",
+                hint=f"the data of this run: {', '.join(settings.data)}",
+            )
     return collect(
         specs,
         types,
@@ -72,6 +82,7 @@ def make_collection(
         output=output,
         frozen=frozen,
         other_data=other_data,
+        split_files=files,
     )
 
 
@@ -157,9 +168,20 @@ def set_up(
         balance_weight=settings.moe.balance_weight,
         clip=settings.optimizer.clip,
     )
-    size = (settings.image_size, settings.image_size)
-    images = Images(tasks, list(tasks), size, settings.cache_mb * 2**20)
+    images = make_images(settings, tasks, list(tasks), output)
     return Run(settings, folder, collection, tasks, images, sampler, learner, output)
+
+
+def make_images(
+    settings: RunSettings, tasks: Mapping[str, TaskData], task_ids: Sequence[str], output: Output
+) -> Images:
+    """Reads, fits and keeps the images of some of the network's tasks, `task_ids` in its order."""
+    chosen = settings.cache
+    disk = None
+    if chosen.disk_mb:
+        disk = ImageCache(chosen.folder or user_folder(), chosen.disk_mb * MB, output.warning)
+    size = (settings.image_size, settings.image_size)
+    return Images(tasks, task_ids, size, chosen.memory_mb * MB, disk)
 
 
 def task_weights(settings: RunSettings, tasks: Mapping[str, TaskData]) -> dict[str, float]:
