@@ -10,17 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from usmt import metrics as metrics
     from usmt.data.geometry import OUTSIDE, Frame
-    from usmt.data.image_file import read_image, read_mask
+    from usmt.data.image_file import png_bytes, read_image, read_mask
     from usmt.dataset import Dataset, DatasetOptions, Entry, Record, RootOptions, Submission
-    from usmt.errors import DataError, Defect, Fault, UsmtError
+    from usmt.errors import DataError, Defect, Fault, Faults, UsmtError
     from usmt.evaluate.image_metric import ImageMetric
     from usmt.hookspecs import hookimpl
+    from usmt.measurement import Measurement, MeasurementSpec, ellipse_circumference
     from usmt.output import Output
     from usmt.plugins import Plugins, load_plugins
+    from usmt.predict.model import Model, load
     from usmt.specs import Catalogue, load_catalogue
-    from usmt.task_spec import GroupSpec, TaskSpec
-    from usmt.task_type import Features, Measurement, Size, TaskType, TaskTypeOptions
+    from usmt.task_spec import GroupSpec, Identifier, TaskSpec, check_names
+    from usmt.task_type import Features, Size, TaskType, TaskTypeOptions
+    from usmt.whole_file import write_bytes, write_csv
 
 _HOMES = {
     "OUTSIDE": "usmt.data.geometry",
@@ -31,11 +35,15 @@ _HOMES = {
     "Defect": "usmt.errors",
     "Entry": "usmt.dataset",
     "Fault": "usmt.errors",
+    "Faults": "usmt.errors",
     "Features": "usmt.task_type",
     "Frame": "usmt.data.geometry",
     "GroupSpec": "usmt.task_spec",
+    "Identifier": "usmt.task_spec",
     "ImageMetric": "usmt.evaluate.image_metric",
-    "Measurement": "usmt.task_type",
+    "Measurement": "usmt.measurement",
+    "MeasurementSpec": "usmt.measurement",
+    "Model": "usmt.predict.model",
     "Output": "usmt.output",
     "Plugins": "usmt.plugins",
     "Record": "usmt.dataset",
@@ -46,11 +54,17 @@ _HOMES = {
     "TaskType": "usmt.task_type",
     "TaskTypeOptions": "usmt.task_type",
     "UsmtError": "usmt.errors",
+    "check_names": "usmt.task_spec",
+    "ellipse_circumference": "usmt.measurement",
     "hookimpl": "usmt.hookspecs",
+    "load": "usmt.predict.model",
     "load_catalogue": "usmt.specs",
     "load_plugins": "usmt.plugins",
+    "png_bytes": "usmt.data.image_file",
     "read_image": "usmt.data.image_file",
     "read_mask": "usmt.data.image_file",
+    "write_bytes": "usmt.whole_file",
+    "write_csv": "usmt.whole_file",
 }
 
 __all__ = [
@@ -62,11 +76,15 @@ __all__ = [
     "Defect",
     "Entry",
     "Fault",
+    "Faults",
     "Features",
     "Frame",
     "GroupSpec",
+    "Identifier",
     "ImageMetric",
     "Measurement",
+    "MeasurementSpec",
+    "Model",
     "Output",
     "Plugins",
     "Record",
@@ -77,15 +95,24 @@ __all__ = [
     "TaskType",
     "TaskTypeOptions",
     "UsmtError",
+    "check_names",
+    "ellipse_circumference",
     "hookimpl",
+    "load",
     "load_catalogue",
     "load_plugins",
+    "metrics",
+    "png_bytes",
     "read_image",
     "read_mask",
+    "write_bytes",
+    "write_csv",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "metrics":  # a module of its own
+        return import_module("usmt.metrics")
     if name not in _HOMES:
         raise AttributeError(f"module 'usmt' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

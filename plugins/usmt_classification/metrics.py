@@ -1,17 +1,17 @@
-"""AUC, accuracy, F1 and MCC over all images (scikit-learn's definitions)."""
+"""AUC, accuracy, F1 and MCC over all images."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
 from torch import Tensor
 from torchmetrics import Metric
 
-from usmt import ImageMetric
+from usmt import ImageMetric, metrics
 
 Score = Callable[[np.ndarray, np.ndarray], float]
 """(probabilities (N, K), classes (N,)) -> number."""
@@ -49,30 +49,19 @@ class OverAll(Metric):
         return torch.tensor(self.score(probabilities.numpy(), labels.numpy()), dtype=torch.float64)
 
 
-def auc(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Binary on the second class' probability, else the mean one-vs-rest over the classes that
-    occur; NaN if only one does."""
-    present = np.unique(labels)
-    if len(present) < 2:
-        return float("nan")
-    if probabilities.shape[1] == 2:
-        return float(roc_auc_score(labels, probabilities[:, 1]))
-    return float(np.mean([roc_auc_score(labels == c, probabilities[:, c]) for c in present]))
+@dataclass(frozen=True, slots=True)
+class OfLikeliest:
+    """A score of predicted classes, given probabilities. A callable object, so that it can be
+    pickled.
 
+    Attributes:
+        measure: `metrics.f1_macro` or the like; (predicted (N,), labels (N,)) -> number.
+    """
 
-def f1_macro(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over the classes that occur in labels or predictions."""
-    return float(f1_score(labels, probabilities.argmax(1), average="macro", zero_division=0))
+    measure: Any
 
-
-def f1_weighted(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over classes, by their number of labels."""
-    return float(f1_score(labels, probabilities.argmax(1), average="weighted", zero_division=0))
-
-
-def mcc(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Matthews' correlation coefficient."""
-    return float(matthews_corrcoef(labels, probabilities.argmax(1)))
+    def __call__(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
+        return float(self.measure(probabilities.argmax(axis=1), labels))
 
 
 def is_correct(result: Any, label: Any) -> float:
@@ -83,9 +72,9 @@ def is_correct(result: Any, label: Any) -> float:
 def make_metrics() -> dict[str, Metric]:
     """Fresh metrics."""
     return {
-        "auc": OverAll(auc),
+        "auc": OverAll(metrics.auc),
         "accuracy": ImageMetric(is_correct, higher_is_better=True),
-        "f1": OverAll(f1_macro),
-        "f1_weighted": OverAll(f1_weighted),
-        "mcc": OverAll(mcc),
+        "f1": OverAll(OfLikeliest(metrics.f1_macro)),
+        "f1_weighted": OverAll(OfLikeliest(metrics.f1_weighted)),
+        "mcc": OverAll(OfLikeliest(metrics.mcc)),
     }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from usmt import Dataset, hookimpl
+from usmt_fmc_uia.commands import add_commands
 from usmt_fmc_uia.dataset import FmcUia
+
+if TYPE_CHECKING:
+    import typer
 
 __all__ = ["FmcUia"]
 
@@ -21,3 +26,8 @@ def usmt_spec_dirs() -> list[Path]:
     here = Path(__file__).resolve()
     candidates = (here.parent / "task_specs", here.parents[2] / "task_specs")
     return [next(folder for folder in candidates if folder.is_dir())]
+
+
+@hookimpl
+def usmt_commands(app: typer.Typer) -> None:
+    add_commands(app)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import TypeVar
 
+from usmt import Fault
+
 T = TypeVar("T")
 
 KINDS = ("segmentation", "classification", "regression", "detection")
@@ -25,7 +27,15 @@ Label = int | tuple[float, ...] | tuple[tuple[float, float], ...]
 
 
 class CellError(Exception):
-    """What was found in a cell, and what was expected."""
+    """What was found in one or more cells, and what was expected."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+    @classmethod
+    def of(cls, text: str, kind: str) -> CellError:
+        return cls(Fault(text, kind))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -57,28 +67,29 @@ def parse_label(kind: str, count: int, cells: Mapping[str, str]) -> Label:
         return tuple(_each(number, BOX, cells))
     points = tuple(_each(_point, columns_of(kind, count), cells))
     if cells.get(beyond := f"point_{count + 1}_xy"):
-        raise CellError(f"{beyond} is filled, but num_classes is {count}")
+        raise CellError.of(f"{beyond} is filled, but num_classes is {count}", "num_classes")
     return points
 
 
 def _each(
     parse: Callable[[str, str], T], columns: Iterable[str], cells: Mapping[str, str]
 ) -> list[T]:
-    values, reasons = [], []
+    values: list[T] = []
+    faults: list[Fault] = []
     for column in columns:
         try:
             values.append(parse(column, cells[column]))
         except CellError as error:
-            reasons.append(str(error))
-    if reasons:
-        raise CellError("; ".join(reasons))
+            faults += error.faults
+    if faults:
+        raise CellError(*faults)
     return values
 
 
 def integer(column: str, cell: str) -> int:
     """A whole number; `3.0` is one, as pandas writes it."""
     if not _INTEGER.fullmatch(cell):
-        raise CellError(f"{column} is {_found(cell)}, expected a whole number")
+        raise _wrong(column, cell, "a whole number")
     return int(cell.partition(".")[0])
 
 
@@ -86,7 +97,7 @@ def number(column: str, cell: str) -> float:
     """A finite number."""
     value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
     if not math.isfinite(value):
-        raise CellError(f"{column} is {_found(cell)}, expected a number")
+        raise _wrong(column, cell, "a number")
     return value
 
 
@@ -97,7 +108,7 @@ def _point(column: str, cell: str) -> tuple[float, float]:
         found = None
     if isinstance(found, list) and len(found) == 2 and all(map(_finite, found)):
         return float(found[0]), float(found[1])
-    raise CellError(f'{column} is {_found(cell)}, expected "[x, y]"')
+    raise _wrong(column, cell, '"[x, y]"', missing="missing point")
 
 
 def _finite(value: object) -> bool:
@@ -106,6 +117,8 @@ def _finite(value: object) -> bool:
     return abs(value) <= 1e9  # false for NaN; no image is wider
 
 
-def _found(cell: str) -> str:
+def _wrong(column: str, cell: str, expected: str, missing: str = "missing value") -> CellError:
     shown = cell if len(cell) <= 40 else f"{cell[:37]}..."
-    return f"'{shown}'" if cell else "empty"
+    found = f"'{shown}'" if cell else "empty"
+    kind = "wrong value" if cell else missing
+    return CellError.of(f"{column} is {found}, expected {expected}", kind)

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import textwrap
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from usmt import DataError, Dataset, DatasetOptions, Record, RootOptions, TaskSpec
+from usmt import (
+    DataError,
+    Dataset,
+    DatasetOptions,
+    Defect,
+    Record,
+    RootOptions,
+    Submission,
+    TaskSpec,
+)
 from usmt_fmc_uia.cells import KINDS, nearest
 from usmt_fmc_uia.records import Content, Root, records_of
 from usmt_fmc_uia.tables import Table, read_table
+
+MOST_DAMAGED = 15
+"""Files that are listed where a task is not found, which one of them may hold."""
 
 
 class FmcUia(Dataset):
@@ -62,21 +77,49 @@ class FmcUia(Dataset):
             for record in records_of(self._tables, self._root, task_id, specs.get(task_id))
         ]
 
+    def unlabelled(self, task: TaskSpec) -> list[Record]:
+        from usmt_fmc_uia.submission import unlabelled_records
+
+        return unlabelled_records(self._tables, self._root, task)
+
+    def submission(self, folder: Path) -> Submission:
+        from usmt_fmc_uia.submission import FmcUiaSubmission
+
+        return FmcUiaSubmission(folder, self._tables, self._root)
+
+    def remarks(self) -> list[Defect]:
+        from usmt_fmc_uia.remarks import remarks_on
+
+        return remarks_on(self._tables, self.options.root)
+
+    def fingerprint(self, record: Record) -> str | None:
+        """SHA-256 over the label's numbers and the files' bytes; None if one cannot be read."""
+        content: Content = record.payload
+        if content.image is None:
+            return None
+        digest = hashlib.sha256(repr(content.label).encode())
+        try:
+            for path in filter(None, (content.image, content.mask)):
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError:
+            return None
+        return digest.hexdigest()
+
     def read_image(self, record: Record) -> np.ndarray:
         """Also of a record with a defect, if its image can be read."""
         from usmt import read_image
 
         content: Content = record.payload
         if content.image is None:
-            raise DataError(f"no image: {record.defect}")
+            raise DataError(record.defect or "no image")
         return read_image(content.image)
 
     def read_label(self, record: Record, task: TaskSpec) -> Any:
         from usmt import read_mask
 
         content: Content = record.payload
-        if record.defect is not None or content.kind != task.type:
-            raise DataError(f"no label of type '{task.type}': {record.defect or content.kind}")
+        if content.kind != task.type or (content.mask is None and content.label is None):
+            raise DataError(record.defect or f"no label of type '{task.type}': {content.kind}")
         if content.mask is not None:
             return read_mask(content.mask, len(getattr(task, "classes", ())))
         if isinstance(content.label, int):
@@ -94,8 +137,10 @@ class FmcUia(Dataset):
     def _no_such_task(self, task_id: str) -> DataError:
         lines = [f"fmc_uia: no row of '{self.options.root}' has the task_id '{task_id}'"]
         lines[0] += nearest(task_id, self._task_ids)
-        lines += [f"  {table.damage}" for table in self._tables if table.damage]
+        damaged = [f"  {table.damage}" for table in self._tables if table.damage]
+        lines += damaged[:MOST_DAMAGED]
+        lines += [f"  ... and {len(damaged) - MOST_DAMAGED} more"] * (len(damaged) > MOST_DAMAGED)
+        listed = textwrap.shorten(", ".join(self._task_ids) or "none", 200, placeholder=" ...")
         return DataError(
-            "\n".join(lines),
-            hint=f"its task_ids: {', '.join(self._task_ids) or 'none'}; --task chooses among tasks",
+            "\n".join(lines), hint=f"its task_ids: {listed}; --task chooses among tasks"
         )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal, ParamSpec, TypeVar
 
-from usmt import Record, TaskSpec
+from usmt import Fault, Faults, Record, TaskSpec
 from usmt_fmc_uia.cells import KINDS, CellError, Label, columns_of, integer, nearest, parse_label
 from usmt_fmc_uia.tables import Row, Table, missing_columns
 
@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 MOST_CLASSES = 256
 """As many as an 8-bit mask can tell apart."""
+
+NO_TASK = Fault("task_id is empty", "missing value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,10 @@ class Root:
     def file(self, column: str, cell: str) -> Path:
         """The file that a cell names, relative to `csv_files/`. Raises `CellError`."""
         if not cell.strip():
-            raise CellError(f"{column} is empty")
+            raise CellError.of(f"{column} is empty", "missing value")
         if PurePosixPath(cell).is_absolute() or PureWindowsPath(cell).anchor:
-            raise CellError(f"{column} '{cell}' is absolute, expected relative to csv_files/")
+            text = f"{column} '{cell}' is absolute, expected relative to csv_files/"
+            raise CellError.of(text, "path outside the root")
         try:
             path = self.csv_files / cell
             if path.name == ".." or path.is_symlink():
@@ -53,11 +56,12 @@ class Root:
                 path = self._folder(path.parent) / path.name
             inside, there = path.is_relative_to(self._top), path.is_file()
         except (OSError, ValueError, RuntimeError):
-            raise CellError(f"{column} '{cell[:80]}' is not a path") from None
+            raise CellError.of(f"{column} '{cell[:80]}' is not a path", "wrong value") from None
         if not inside:
-            raise CellError(f"{column} '{cell}' leaves the dataset's folder")
+            text = f"{column} '{cell}' leaves the dataset's folder"
+            raise CellError.of(text, "path outside the root")
         if not there:
-            raise CellError(f"{column} '{cell}': no such file")
+            raise CellError.of(f"{column} '{cell}': no such file", "missing file")
         return path
 
 
@@ -85,7 +89,7 @@ def _with_columns(
 ) -> list[Row]:
     """The rows whose label's columns are there. For the others one record with a defect, at the
     header, is added to `records`."""
-    lacking: Counter[str] = Counter()
+    lacking: Counter[Fault] = Counter()
     complete = []
     for row in rows:
         lack = _lacking_columns(table, row, spec)
@@ -94,12 +98,12 @@ def _with_columns(
         else:
             lacking[lack] += 1
     for lack, count in lacking.items():
-        reason = f"{lack}, which rows of task '{task_id}' need ({count} of them)"
-        records.append(_defective(task_id, table.header, reason))
+        text = f"{lack}, which rows of task '{task_id}' need ({count} of them)"
+        records.append(_defective(task_id, table.header, Fault(text, lack.kind)))
     return complete
 
 
-def _lacking_columns(table: Table, row: Row, spec: TaskSpec | None) -> str | None:
+def _lacking_columns(table: Table, row: Row, spec: TaskSpec | None) -> Fault | None:
     if row.defect is not None:
         return None
     try:
@@ -116,20 +120,23 @@ def _record(
     if row.defect is not None:
         return _defective(task_id, row.place, row.defect)
     if not row.task:
-        return _defective(task_id, row.place, "task_id is empty")
+        return _defective(task_id, row.place, NO_TASK)
     cells, reasons = row.cells, _Reasons()
     key = cells["image_path"]
     if key and (first := first_place.setdefault(key, row.place)) != row.place:
-        reasons.found.append(f"image_path '{key}' is already in {first}")
+        text = f"image_path '{key}' is already in {first}"
+        reasons.found.append(Fault(text, "duplicate row"))
     image = reasons.of(root.file, "image_path", key)
-    kind = reasons.of(_kind, row, spec)
-    count = reasons.of(_count, row, spec)
+    kind = reasons.of(_kind, row, spec) or (spec.type if spec else None)
+    count = reasons.of(_count, row, spec) or len(getattr(spec, "points", ()))
     side = reasons.of(_side, cells.get("split", ""))
     mask, label = None, None
-    if kind == "segmentation" and count is not None:
-        mask = reasons.of(root.file, "mask_path", cells["mask_path"])
-    elif kind is not None and count is not None:
-        label = reasons.of(parse_label, kind, count, cells)
+    needed = () if kind is None else columns_of(kind, count)
+    if kind is not None and needed and all(column in cells for column in needed):
+        if kind == "segmentation":
+            mask = reasons.of(root.file, "mask_path", cells["mask_path"])
+        else:
+            label = reasons.of(parse_label, kind, count, cells)
     return Record(
         task=task_id,
         key=key or row.place,
@@ -138,7 +145,7 @@ def _record(
         stratum=str(label) if isinstance(label, int) else "",
         split=side,
         payload=Content(image, kind, mask, label),
-        defect="; ".join(reasons.found) or None,
+        defect=Faults(reasons.found) if reasons.found else None,
     )
 
 
@@ -150,13 +157,13 @@ class _Reasons:
     """Collects what is wrong, so that one bad cell does not hide the next."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self.found: list[Fault] = []
 
     def of(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
             return read(*args, **kwargs)
         except CellError as error:
-            self.found.append(str(error))
+            self.found += error.faults
             return None
 
 
@@ -168,20 +175,23 @@ def _kind(row: Row, spec: TaskSpec | None) -> str:
     kind = cell.lower()
     if kind not in KINDS:
         found = f"'{cell}'" if cell else "empty"
-        raise CellError(f"task_name is {found}, expected {', '.join(KINDS)}{nearest(kind, KINDS)}")
+        text = f"task_name is {found}, expected {', '.join(KINDS)}{nearest(kind, KINDS)}"
+        raise CellError.of(text, "task_name")
     if spec is not None and kind != spec.type:
-        raise CellError(f"task_name is '{cell}', but the task's spec says {spec.type}")
+        text = f"task_name is '{cell}', but the task's spec says {spec.type}"
+        raise CellError.of(text, "task_name")
     return kind
 
 
 def _count(row: Row, spec: TaskSpec | None) -> int:
     count = integer("num_classes", row.cells["num_classes"])
     if not 1 <= count <= MOST_CLASSES:
-        raise CellError(f"num_classes is {count}, expected 1 to {MOST_CLASSES}")
+        raise CellError.of(f"num_classes is {count}, expected 1 to {MOST_CLASSES}", "num_classes")
     for name in ("classes", "points"):
         listed = getattr(spec, name, None)
         if listed is not None and len(listed) != count:
-            raise CellError(f"num_classes is {count}, but the task's spec has {len(listed)} {name}")
+            text = f"num_classes is {count}, but the task's spec has {len(listed)} {name}"
+            raise CellError.of(text, "num_classes")
     return count
 
 
@@ -192,4 +202,4 @@ def _side(cell: str) -> Literal["train", "val", "test"] | None:
         case "train" | "val" | "test" as side:
             return side
         case _:
-            raise CellError(f"split is '{cell}', expected train, val or test")
+            raise CellError.of(f"split is '{cell}', expected train, val or test", "wrong value")

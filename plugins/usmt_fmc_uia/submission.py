@@ -13,16 +13,10 @@ from typing import Any
 
 from usmt import DataError, Defect, Entry, Record, Submission, TaskSpec, png_bytes, write_bytes
 from usmt_fmc_uia.cells import CellError
+from usmt_fmc_uia.prediction_files import LISTS, mask_name
 from usmt_fmc_uia.records import Root
-from usmt_fmc_uia.submission_check import check_submission, mask_name
+from usmt_fmc_uia.submission_check import check_submission
 from usmt_fmc_uia.tables import Row, Table
-
-LISTS = {
-    "classification": "classification_predictions.json",
-    "detection": "detection_predictions.json",
-    "regression": "regression_predictions.json",
-}
-"""Where each type's predictions are listed; those of segmentations are the masks themselves."""
 
 
 @dataclass(frozen=True, slots=True)

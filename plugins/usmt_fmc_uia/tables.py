@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections import Counter
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usmt_fmc_uia.cells import nearest
+from usmt import Fault
+from usmt_fmc_uia.cells import KINDS, nearest
 
 COMMON = ("task_id", "task_name", "num_classes", "image_path")
 """Columns that every CSV has."""
@@ -34,7 +36,7 @@ class Damage:
     """Why a file cannot be read, or not from some line on."""
 
     place: str
-    reason: str
+    reason: Fault
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
@@ -50,6 +52,8 @@ class Table:
         rows: all rows that are not blank.
         damage: of the file itself; what rows it would hold besides is not known.
         usable: whether the columns are there that every row needs.
+        encoding: `utf-8`, `utf-8-sig` (with a byte order mark) or `gbk`.
+        line_end: `\\n`, `\\r\\n` or `\\r`; of several, the one that is not the first of these.
     """
 
     name: str
@@ -57,6 +61,8 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     damage: Damage | None = None
     usable: bool = False
+    encoding: str = "utf-8"
+    line_end: str = "\n"
 
     @property
     def header(self) -> str:
@@ -72,14 +78,17 @@ def read_table(path: Path) -> Table:
     """Reads `csv_files/NAME.csv`: UTF-8, with or without a byte order mark, else GBK."""
     table = Table(f"{path.parent.name}/{path.name}")
     try:
-        text = _decode(path.read_bytes())
+        text, table.encoding = _decode(path.read_bytes())
     except OSError as error:
-        table.damage = Damage(table.header, f"cannot be read: {error.strerror}")
+        reason = Fault(f"cannot be read: {error.strerror}", "unreadable file")
+        table.damage = Damage(table.header, reason)
         return table
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        table.damage = Damage(f"{table.name}:{line}", "neither UTF-8 nor GBK text")
+        reason = Fault("neither UTF-8 nor GBK text", "unknown encoding")
+        table.damage = Damage(f"{table.name}:{line}", reason)
         return table
+    table.line_end = _line_end(text)
     try:
         for line, cells in _numbered(text):
             if not table.columns:
@@ -87,7 +96,8 @@ def read_table(path: Path) -> Table:
             elif any(cell.strip() for cell in cells):
                 table.rows.append(_row(f"{table.name}:{line}", table.columns, cells))
     except _BrokenLineError as error:
-        table.damage = Damage(f"{table.name}:{error.line}", f"not CSV: {error}")
+        reason = Fault(f"not CSV: {error}", "not CSV")
+        table.damage = Damage(f"{table.name}:{error.line}", reason)
     if problem := _column_problem(table.columns):
         table.damage = Damage(table.header, problem)
     else:
@@ -95,14 +105,16 @@ def read_table(path: Path) -> Table:
     return table
 
 
-def missing_columns(needed: tuple[str, ...], columns: tuple[str, ...]) -> str | None:
+def missing_columns(needed: tuple[str, ...], columns: tuple[str, ...]) -> Fault | None:
     """What to say of needed columns that are not there."""
     missing = [name for name in needed if name not in columns]
     if not missing:
         return None
     spare = set(columns) - {*COMMON, *needed}
-    named = ", ".join(f"'{name}'{nearest(name, spare)}" for name in missing)
-    return f"missing column{'s' if len(missing) > 1 else ''} {named}"
+    near = [nearest(name, spare) for name in missing]
+    named = ", ".join(f"'{name}'{meant}" for name, meant in zip(missing, near, strict=True))
+    text = f"missing column{'s' if len(missing) > 1 else ''} {named}"
+    return Fault(text, "misspelt column" if any(near) else "missing column")
 
 
 class _BrokenLineError(Exception):
@@ -111,11 +123,19 @@ class _BrokenLineError(Exception):
         self.line = line
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes) -> tuple[str, str]:
+    """The text and its encoding."""
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
+        return text, "utf-8-sig" if data.startswith(codecs.BOM_UTF8) else "utf-8"
     except UnicodeDecodeError:
-        return data.decode("gbk")
+        return data.decode("gbk"), "gbk"
+
+
+def _line_end(text: str) -> str:
+    if "\r\n" in text:
+        return "\r\n"
+    return "\r" if "\r" in text else "\n"
 
 
 def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -140,12 +160,17 @@ def _row(place: str, columns: tuple[str, ...], cells: list[str]) -> Row:
     }
     if len(cells) == len(columns):
         return Row(place, named)
-    return Row(place, named, f"{len(cells)} cells, but the header has {len(columns)} columns")
+    text = f"{len(cells)} cells, but the header has {len(columns)} columns"
+    return Row(place, named, Fault(text, "broken row"))
 
 
-def _column_problem(columns: tuple[str, ...]) -> str | None:
+def _column_problem(columns: tuple[str, ...]) -> Fault | None:
     if not any(columns):
-        return f"no header; expected the columns {', '.join(COMMON)} and those of the label"
+        text = f"no header; expected the columns {', '.join(COMMON)} and those of the label"
+        return Fault(text, "no header")
+    if not set(columns) & set(COMMON) and any(name.lower() in KINDS for name in columns):
+        text = f"no header, the first line is a row; expected the columns {', '.join(COMMON)} and "
+        return Fault(f"{text}those of the label", "no header")
     if twice := [name for name, count in Counter(columns).items() if name and count > 1]:
-        return f"column '{twice[0]}' is there twice"
+        return Fault(f"column '{twice[0]}' is there twice", "column twice")
     return missing_columns(COMMON, columns)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, is_dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,8 +29,14 @@ FLIPS = st.fixed_dictionaries(
     {"flip_horizontal": st.booleans(), "flip_vertical": st.booleans()},
 )
 
+MOVES = st.fixed_dictionaries({"degrees": st.floats(-180, 180), "scale": st.floats(0.7, 1.4)})
+
 Pairs = Sequence[tuple[Any, Any]]
 """Results with the labels of the same images."""
+
+Mirror = Callable[[Any, bool, bool], Any]
+"""One row's prediction, and how the image is mirrored (left to right, upside down) -> the
+prediction that says the same of the mirrored image."""
 
 
 def make_spec(kind: type[TaskType], **fields: Any) -> TaskSpec:
@@ -173,6 +182,44 @@ def check_selection(task_type: TaskType, spec: TaskSpec, *ever_worse: Pairs) -> 
     assert chosen[0] == 1
     assert chosen == sorted(set(chosen), reverse=True)
     assert chosen[-1] >= 0
+
+
+def check_result(task_type: TaskType, spec: TaskSpec, prediction: Any, frame: Frame) -> Any:
+    """What those who write, show or measure results rely on. Returns the result.
+
+    Args:
+        prediction: one row's.
+    """
+    result = task_type.decode(spec, prediction, frame)
+    assert type(result) is task_type.Result and is_dataclass(result)
+    assert same(task_type.decode_views(spec, [(prediction, frame)]), result)
+    data = task_type.as_data(spec, result)
+    assert json.loads(json.dumps(data, allow_nan=False)) == data and data
+    for name, image in task_type.as_images(spec, result).items():
+        assert name not in data
+        assert image.dtype == np.uint8 and image.shape[:2] == frame.original
+    declared = getattr(spec, "measurements", {})
+    assert list(task_type.measure(spec, result, (1.0, 1.0))) == list(declared)
+    return result
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two results are equal to the last bit."""
+    pairs = zip(astuple(one), astuple(other), strict=True)
+    return type(one) is type(other) and all(np.array_equal(a, b) for a, b in pairs)
+
+
+def mirrored_views(prediction: Any, frame: Frame, mirror: Mirror) -> list[tuple[Any, Frame]]:
+    """One row's prediction as it is and mirrored in all three ways, each with its frame."""
+    views = []
+    for horizontal, vertical in product((False, True), repeat=2):
+        move = affine(frame.network, flip_horizontal=horizontal, flip_vertical=vertical)
+        views.append((mirror(prediction, horizontal, vertical), frame.then(move)))
+    return views
+
+
+def random_frame(original: tuple[int, int], network: tuple[int, int], **moves: Any) -> Frame:
+    return Frame.fit(original, network).then(affine(network, **moves))
 
 
 def check_drawing(

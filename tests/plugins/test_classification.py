@@ -9,15 +9,21 @@ import numpy as np
 import pytest
 import torch
 from contract import (
+    MOVES,
+    NETWORKS,
+    SIZES,
     Parts,
     averaged,
     check_drawing,
     check_learns,
     check_metrics_are_complete,
     check_metrics_travel,
+    check_result,
     check_rows_stand_alone,
     check_selection,
     make_spec,
+    mirrored_views,
+    random_frame,
     random_maps,
     scores_of,
     targets_of,
@@ -212,6 +218,37 @@ def test_results_are_probabilities():
     assert first.probabilities == pytest.approx([1 / 8, 2 / 8, 5 / 8])
     assert second.probabilities.tolist() == [1, 0, 0]
     assert first.probabilities.dtype == np.float64
+
+
+# -- views of one image, and results as plain data
+
+
+@given(size=SIZES, network=NETWORKS, moves=MOVES, seed=st.integers(0, 9999))
+@settings(max_examples=20, deadline=None)
+def test_mirrored_views_join_to_what_the_plain_one_says(size, network, moves, seed):
+    logits = torch.randn(3, generator=torch.Generator().manual_seed(seed))
+    frame = random_frame(size, network, **moves)
+    alone = TYPE.decode(THREE, logits, frame)
+    joined = TYPE.decode_views(THREE, mirrored_views(logits, frame, lambda same, *_: same))
+    assert joined.probabilities == pytest.approx(alone.probabilities, abs=1e-12)
+
+
+def test_views_are_joined_by_their_mean_probability():
+    """(.9 + .45 + .45) / 3 = .6, though most views say the other class."""
+    frame = Frame.fit(SIZE, (64, 64))
+    views = [(torch.tensor([1 - p, p]).log(), frame) for p in (0.9, 0.45, 0.45)]
+    joined = TYPE.decode_views(TWO, views)
+    assert joined.probabilities == pytest.approx([0.4, 0.6])
+
+
+def test_results_as_data():
+    result = check_result(TYPE, THREE, torch.randn(3), Frame.fit(SIZE, (64, 64)))
+    assert TYPE.as_images(THREE, result) == {} == TYPE.measure(THREE, result, (1, 1))
+    assert TYPE.as_data(THREE, Classification(np.array([0.25, 0.5, 0.25]))) == {
+        "class": "benign",
+        "index": 1,
+        "probabilities": {"normal": 0.25, "benign": 0.5, "malignant": 0.25},
+    }
 
 
 # -- labels

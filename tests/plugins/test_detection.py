@@ -10,6 +10,7 @@ import pytest
 import torch
 from contract import (
     FLIPS,
+    MOVES,
     NETWORKS,
     SIZES,
     Parts,
@@ -17,19 +18,23 @@ from contract import (
     check_learns,
     check_metrics_are_complete,
     check_metrics_travel,
+    check_result,
     check_rows_stand_alone,
     check_selection,
     make_spec,
+    mirrored_views,
+    random_frame,
     random_maps,
     scores_of,
     targets_of,
     to_network,
     tree_row,
 )
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import Tensor
+from torch.utils._pytree import tree_map
 from torchvision.ops import box_iou
 
 from usmt import Frame, TaskTypeOptions
@@ -214,6 +219,75 @@ def test_the_networks_own_prediction_decodes():
     assert 0 < result.box[2] - result.box[0] < 64 and result.score == pytest.approx(0.05, abs=0.03)
 
 
+# -- views of one image, and results as plain data
+
+
+def mirror(prediction: dict[str, Tensor], horizontal: bool, vertical: bool) -> dict[str, Tensor]:
+    axes = [-1] * horizontal + [-2] * vertical
+    x, y, width, height = prediction["box"].flip(axes)
+    box = torch.stack([1 - x if horizontal else x, 1 - y if vertical else y, width, height])
+    return {"score": prediction["score"].flip(axes), "box": box}
+
+
+@given(size=SIZES, network=NETWORKS, shares=SHARES, moves=MOVES)
+@settings(max_examples=60, deadline=None)
+def test_mirrored_views_join_to_what_the_plain_one_says(size, network, shares, moves):
+    target, _ = to_network(TYPE, SPEC, box_at(shares, size), size, network)
+    prediction = tree_map(Tensor.double, prediction_of(target["box"], (4, 6)))
+    frame = random_frame(size, network, **moves)
+    alone = TYPE.decode(SPEC, prediction, frame)
+    assume((alone.box[2:] - alone.box[:2]).min() > 1e-3)  # not moved off the image
+    joined = TYPE.decode_views(SPEC, mirrored_views(prediction, frame, mirror))
+    assert np.abs(joined.box - alone.box).max() < 1e-9
+    assert joined.score == pytest.approx(alone.score)
+
+
+def joined_of(*seen: tuple[list[float], float]) -> Detection:
+    """Of views of an image of 100 x 100 pixels, each a box and its score."""
+    frame = Frame.fit((100, 100), (100, 100))
+    views = []
+    for (x_min, y_min, x_max, y_max), score in seen:
+        box = [(x_min + x_max) / 2, (y_min + y_max) / 2, x_max - x_min, y_max - y_min]
+        logit = torch.tensor([[math.log(score / (1 - score))]], dtype=torch.float64)
+        box = torch.tensor(box, dtype=torch.float64)[:, None, None] / 100
+        views.append(({"score": logit, "box": box}, frame))
+    return TYPE.decode_views(SPEC, views)
+
+
+def test_boxes_that_agree_are_averaged_by_their_scores():
+    joined = joined_of(([10, 10, 30, 30], 0.8), ([14, 10, 34, 30], 0.4))
+    assert joined.box == pytest.approx([10 + 4 / 3, 10, 30 + 4 / 3, 30])
+    assert joined.score == pytest.approx(0.6)
+
+
+def test_two_boxes_that_disagree_are_not_averaged():
+    """A box between the two would be around nothing. The view that sees none there counts 0."""
+    joined = joined_of(([10, 10, 30, 30], 0.4), ([60, 60, 90, 90], 0.8))
+    assert joined.box == pytest.approx([60, 60, 90, 90])
+    assert joined.score == pytest.approx(0.4)
+
+
+def test_several_views_that_agree_win_over_one_that_is_surer():
+    first, second = ([10, 10, 30, 30], 0.5), ([12, 10, 32, 30], 0.5)
+    joined = joined_of(([60, 60, 90, 90], 0.8), first, second)
+    assert joined.box == pytest.approx([11, 10, 31, 30])
+    assert joined.score == pytest.approx((0.5 + 0.5 + 0) / 3)
+
+
+def test_a_box_off_the_image_is_joined_too():
+    joined = joined_of(([-50, 10, -30, 30], 0.4), ([-50, 10, -30, 30], 0.2))
+    assert joined.box == pytest.approx([0, 10, 0, 30])
+
+
+def test_results_as_data():
+    prediction = tree_row(Parts(TYPE, SPEC)(random_maps(3)), 1)
+    result = check_result(TYPE, SPEC, prediction, Frame.fit((50, 31), (64, 64)))
+    assert TYPE.as_images(SPEC, result) == {}
+    result = Detection(np.array([1.5, 2.0, 3.0, 4.0]), np.float64(0.25))
+    expected = {"box": [1.5, 2.0, 3.0, 4.0], "score": 0.25, "target": "nodule"}
+    assert TYPE.as_data(SPEC, result) == expected
+
+
 # -- labels
 
 
@@ -236,7 +310,7 @@ def test_the_networks_own_prediction_decodes():
         ([10, -math.inf, 20, 20], ["the box (10, -inf, 20, 20) is not finite"]),
         ([10, 10, 20], ["a box of shape (3,), expected (4,)"]),
         ([[10, 10, 20, 20]], ["a box of shape (1, 4), expected (4,)"]),
-        (None, ["a box of shape (), expected (4,)"]),
+        (None, ["the box is not an array of four numbers"]),
     ],
 )
 def test_problems(label, said):

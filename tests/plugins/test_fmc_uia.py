@@ -19,7 +19,7 @@ from pydantic import ConfigDict
 from ruamel.yaml import YAML
 
 import usmt_fmc_uia
-from usmt import DataError, Record, RootOptions, TaskSpec
+from usmt import DataError, Fault, Faults, Record, RootOptions, TaskSpec
 from usmt_fmc_uia import FmcUia
 
 
@@ -226,8 +226,17 @@ def test_bad_rows(root: Path, kind: str, row: str, reason: str) -> None:
     assert bad.defect is not None
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(bad.defect)
-    with pytest.raises(DataError):
-        data.read_label(bad, SPECS[kind])
+
+
+def test_a_label_is_read_whatever_else_is_wrong_with_its_row(root: Path) -> None:
+    head = HEADS["cls"] + ",split"
+    write_csv(root, "cls.csv", head, "../no.png,cls,classification,x,2,dev")
+    write_csv(root, "reg.csv", HEADS["reg"], '../img/1.png,reg,Regression,2,"[1, 2]",')
+    data = opened(root)
+    assert data.read_label(only(data.records(SPECS["cls"])), SPECS["cls"]) == 2
+    bad = only(data.records(SPECS["reg"]))
+    with pytest.raises(DataError, match="point_2_xy is empty"):
+        data.read_label(bad, SPECS["reg"])
 
 
 def test_all_that_is_wrong_with_a_row_is_said(root: Path) -> None:
@@ -237,6 +246,15 @@ def test_all_that_is_wrong_with_a_row_is_said(root: Path) -> None:
     assert [part in defect for part in ("image_path", "num_classes", "split is 'dev'")] == [
         True
     ] * 3
+
+
+def test_what_is_wrong_with_a_row_has_kinds(root: Path) -> None:
+    row = '../no.png,reg,Regression,3,,"[1]"'
+    write_csv(root, "reg.csv", HEADS["reg"] + ",split", f"{row},dev")
+    defect = only(opened(root).records(SPECS["reg"])).defect
+    assert isinstance(defect, Faults)
+    kinds = [fault.kind for fault in defect.each if isinstance(fault, Fault)]
+    assert kinds == ["missing file", "num_classes", "wrong value", "missing point", "wrong value"]
 
 
 def test_an_image_twice_in_a_task(root: Path) -> None:
@@ -325,6 +343,24 @@ def test_a_root_that_is_none(tmp_path: Path, made: str) -> None:
     (tmp_path / made).mkdir(parents=True, exist_ok=True)
     with pytest.raises(DataError, match="expected the challenge's layout"):
         opened(tmp_path / "data")
+
+
+def test_remarks_on_files(root: Path) -> None:
+    assert [remark.kind for remark in opened(root).remarks()] == ["image without a row"]
+    write_csv(root, "cls.csv", HEADS["cls"] + ",Split", ROWS["cls"] + ",train", end="\r\n")
+    write_csv(root, "det.csv", HEADS["det"] + ",注", ROWS["det"] + ",好", encoding="gbk")
+    write_csv(root, "reg.csv", HEADS["reg"], encoding="utf-8-sig")
+    write_csv(root, "seg.csv", HEADS["seg"], ROWS["seg"], ROWS["seg"].replace(",seg,", ",,"))
+    for i in (2, 3):
+        (root / "img" / f"{i}.png").unlink()
+    assert [(one.task, one.place, one.kind, one.severity) for one in opened(root).remarks()] == [
+        ("cls", "csv_files/cls.csv:1", "CRLF line ends", "warning"),
+        ("cls", "csv_files/cls.csv:1", "misspelt column", "warning"),
+        ("det", "csv_files/det.csv:1", "GBK encoding", "warning"),
+        ("", "csv_files/reg.csv:1", "byte order mark", "warning"),
+        ("", "csv_files/reg.csv:1", "empty table", "warning"),
+        ("", "csv_files/seg.csv:3", "missing value", "error"),
+    ]
 
 
 # -- pixels

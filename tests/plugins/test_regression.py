@@ -10,6 +10,7 @@ import pytest
 import torch
 from contract import (
     FEATURES,
+    MOVES,
     NETWORKS,
     SIZES,
     Parts,
@@ -18,9 +19,12 @@ from contract import (
     check_learns,
     check_metrics_are_complete,
     check_metrics_travel,
+    check_result,
     check_rows_stand_alone,
     check_selection,
     make_spec,
+    mirrored_views,
+    random_frame,
     random_maps,
     scores_of,
     targets_of,
@@ -30,6 +34,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from usmt import Frame
 from usmt_regression import Landmarks, RegressionTaskType
 
 TYPE = RegressionTaskType(RegressionTaskType.Options())
@@ -176,6 +181,38 @@ def test_a_point_beyond_the_image_is_not_pulled_in():
     assert result.points == pytest.approx(np.array([[31.5, -16.5], [95.5, 15.5]]))
 
 
+# -- views of one image, and results as plain data
+
+
+def mirror(shares: torch.Tensor, horizontal: bool, vertical: bool) -> torch.Tensor:
+    x, y = shares.unbind(dim=-1)
+    return torch.stack([1 - x if horizontal else x, 1 - y if vertical else y], dim=-1)
+
+
+@given(size=SIZES, network=NETWORKS, moves=MOVES, shares=SHARES)
+@settings(max_examples=60, deadline=None)
+def test_mirrored_views_join_to_what_the_plain_one_says(size, network, moves, shares):
+    prediction, frame = torch.from_numpy(shares), random_frame(size, network, **moves)
+    alone = TYPE.decode(TWO, prediction, frame)
+    joined = TYPE.decode_views(TWO, mirrored_views(prediction, frame, mirror))
+    assert joined.size == alone.size == size
+    assert np.abs(joined.points - alone.points).max() < 1e-9
+
+
+def test_views_are_joined_by_the_mean_place_of_each_point():
+    frame = Frame.fit((10, 20), (10, 20))
+    views = [([[0.1, 0.5], [0.5, 0.5]]), ([[0.2, 0.5], [0.5, 1.0]])]
+    joined = TYPE.decode_views(TWO, [(torch.tensor(each), frame) for each in views])
+    assert joined.points == pytest.approx(np.array([[2.5, 4.5], [9.5, 7.0]]))
+
+
+def test_results_as_data():
+    result = check_result(TYPE, TWO, torch.rand(2, 2), Frame.fit((50, 31), (64, 64)))
+    assert TYPE.as_images(TWO, result) == {}
+    result = Landmarks(np.array([[1.5, 2.0], [-3.0, 4.0]]), SIZE)
+    assert TYPE.as_data(TWO, result) == {"points": {"left": [1.5, 2.0], "right": [-3.0, 4.0]}}
+
+
 # -- labels
 
 
@@ -190,7 +227,7 @@ def test_a_point_beyond_the_image_is_not_pulled_in():
         ([[5, 5]], ["points of shape (1, 2), expected (2, 2)"]),
         ([5, 5, 5, 5], ["points of shape (4,), expected (2, 2)"]),
         (np.zeros((2, 3)), ["points of shape (2, 3), expected (2, 2)"]),
-        (None, ["points of shape (), expected (2, 2)"]),
+        (None, ["the points are not an array of numbers of shape (2, 2)"]),
     ],
 )
 def test_problems(label, said):

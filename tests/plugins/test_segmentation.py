@@ -12,6 +12,7 @@ import torch
 from contract import (
     FEATURES,
     FLIPS,
+    MOVES,
     NETWORKS,
     SIZES,
     Parts,
@@ -19,9 +20,12 @@ from contract import (
     check_learns,
     check_metrics_are_complete,
     check_metrics_travel,
+    check_result,
     check_rows_stand_alone,
     check_selection,
     make_spec,
+    mirrored_views,
+    random_frame,
     random_maps,
     scores_of,
     targets_of,
@@ -299,6 +303,54 @@ def test_the_networks_own_logits_decode_to_original_pixels():
     assert result.mask.shape == (50, 31) and result.mask.max() < 3
 
 
+# -- views of one image, and results as plain data
+
+
+def mirror(logits: Tensor, horizontal: bool, vertical: bool) -> Tensor:
+    return logits.flip([-1] * horizontal + [-2] * vertical)
+
+
+@given(size=SIZES, network=NETWORKS, moves=MOVES, seed=st.integers(0, 9999))
+@settings(max_examples=40, deadline=None)
+def test_mirrored_views_join_to_what_the_plain_one_says(size, network, moves, seed):
+    """Where the two likeliest classes are not the same to the last digits."""
+    logits = torch.randn(3, 8, 12, generator=torch.Generator().manual_seed(seed))
+    frame = random_frame(size, network, **moves)
+    alone = TYPE.decode(THREE, logits, frame)
+    joined = TYPE.decode_views(THREE, mirrored_views(logits, frame, mirror))
+    _, second, first = frame.restore(logits).softmax(dim=0).sort(dim=0).values.numpy()
+    assert (first - second)[joined.mask != alone.mask].max(initial=0) < 1e-4
+
+
+def test_views_are_joined_by_their_mean_probability():
+    """Of the lesion: (.9 + .45 + .45) / 3 = .6, though most views say background, and
+    (.9999 + .3 + .1) / 3 = .47, though the mean logit is positive."""
+    frame = Frame.fit((1, 2), (1, 2))
+    views = [(logits_for([two])[0], frame) for two in ([0.9, 0.9999], [0.45, 0.3], [0.45, 0.1])]
+    assert TYPE.decode_views(TWO, views).mask.tolist() == [[1, 0]]
+
+
+def test_one_view_is_decoded_as_without_views_down_to_the_last_digit():
+    """As probabilities, these two logits are the same."""
+    frame, logits = Frame.fit((1, 1), (1, 1)), torch.tensor([0.0, 1e-9])[:, None, None]
+    assert TYPE.decode(TWO, logits, frame).mask.item() == 1
+    assert TYPE.decode_views(TWO, [(logits, frame)]).mask.item() == 1
+
+
+def test_results_as_data_and_images():
+    logits = Parts(TYPE, THREE)(random_maps(2))[1]
+    result = check_result(TYPE, THREE, logits, Frame.fit((50, 31), (64, 64)))
+    assert TYPE.as_images(THREE, result)["mask"] is result.mask
+    mask = np.array([[0, 0, 2], [0, 2, 2]], np.uint8)
+    assert TYPE.as_data(THREE, Segmentation(mask)) == {
+        "classes": {
+            "background": {"pixels": 3, "share": 0.5},
+            "head": {"pixels": 0, "share": 0.0},
+            "symphysis": {"pixels": 3, "share": 0.5},
+        }
+    }
+
+
 # -- labels
 
 
@@ -307,7 +359,7 @@ def test_the_networks_own_logits_decode_to_original_pixels():
     [
         (np.zeros((4, 6), np.uint8), ["a mask of 6 x 4 pixels for an image of 5 x 4 pixels"]),
         (np.zeros((4, 5, 1), np.uint8), ["a mask of 1 x 5 x 4 pixels for an image of 5 x 4"]),
-        ([[0, 255]] * 4, ["a mask of 2 x 4 pixels for an image of 5 x 4 pixels"]),
+        ([[0, 255]] * 4, ["a mask of 2 x 4 pixels for an image of 5 x 4", "divide it by 255"]),
         (np.full((4, 5), 255, np.uint8), ["the mask has the values 0 and 255, expected 0 and 1"]),
         (np.full((4, 5), 2, np.uint8), ["the mask has the values 2, expected 0 to 1"]),
         (np.full((4, 5), -1), ["the mask has the values -1, expected 0 to 1"]),
@@ -325,9 +377,10 @@ def test_problems(mask, said):
     assert all(part in text for part, text in zip(said, found, strict=True))
 
 
-def test_with_three_classes_255_is_a_value_like_any_other():
-    mask = np.array([[0, 255]], np.uint8)
-    assert TYPE.problems(THREE, mask, (1, 2)) == ["the mask has the values 255, expected 0 to 2"]
+def test_with_three_classes_nobody_knows_which_one_255_is():
+    (said,) = TYPE.problems(THREE, np.array([[0, 255]], np.uint8), (1, 2))
+    assert said.startswith("the mask has the values 255, expected 0 to 2: give each class its own")
+    assert said.kind == "mask of 0 and 255"
 
 
 @pytest.mark.parametrize("wrong", [["one"], ["a", "a"], [f"class {i}" for i in range(256)]])
