@@ -71,6 +71,26 @@ class Fault(str):
         return Fault, (str(self), self.kind)
 
 
+class Faults(str):
+    """Several reasons as one text; `each` has them apart, a `Fault` with its kind."""
+
+    each: tuple[str, ...]
+
+    def __new__(cls, each: Iterable[str]) -> Faults:
+        reasons = tuple(each)
+        faults = super().__new__(cls, "; ".join(reasons))
+        faults.each = reasons
+        return faults
+
+    def __reduce__(self) -> tuple[type[Faults], tuple[tuple[str, ...]]]:
+        return Faults, (self.each,)
+
+
+def each_of(reason: str) -> tuple[str, ...]:
+    """The reasons of `Faults`; else the one that there is."""
+    return reason.each if isinstance(reason, Faults) else (reason,)
+
+
 def kind_of(reason: str, default: str) -> str:
     """The kind of a `Fault`; the default for a reason that is a plain string."""
     return reason.kind if isinstance(reason, Fault) else default
@@ -98,6 +118,24 @@ class Defect:
         return f"{self.place}: {self.reason}"
 
 
+SHOWN = 20
+"""Defects that are listed in one message: with what stands around them, one screen."""
+WIDEST = 240
+"""Characters of each: a cell or a path may be as long as somebody likes."""
+
+
+def listed(defects: Sequence[Defect]) -> list[str]:
+    """The first of the defects, a line each, and how many more there are."""
+    lines = [f"  {_one_line(str(defect))}" for defect in defects[:SHOWN]]
+    return lines + [f"  ... and {len(defects) - SHOWN} more"] * (len(defects) > SHOWN)
+
+
+def _one_line(text: str) -> str:
+    """Short, and without line ends and control characters, which would move the cursor."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return plain if len(plain) <= WIDEST else f"{plain[: WIDEST - 3]}..."
+
+
 class DataError(UsmtError):
     """Data that cannot be read as what it claims to be.
 
@@ -112,16 +150,13 @@ class DataError(UsmtError):
         self.defects = tuple(defects)
 
     @classmethod
-    def of(cls, defects: Sequence[Defect], *, shown: int = 20) -> DataError:
-        """One error for many defects: counts by task, then the first `shown` of them."""
+    def of(cls, defects: Sequence[Defect]) -> DataError:
+        """One error for many defects: counts by task, then the first of them."""
         counts = Counter(defect.task for defect in defects)
         by_task = ", ".join(f"{task} {count}" for task, count in sorted(counts.items()))
-        lines = [f"{len(defects)} of the records cannot be used ({by_task}):"]
-        lines += [f"  {defect}" for defect in defects[:shown]]
-        if len(defects) > shown:
-            lines.append(f"  ... and {len(defects) - shown} more")
+        head = f"{len(defects)} of the records cannot be used ({by_task}):"
         return cls(
-            "\n".join(lines),
+            "\n".join([head, *listed(defects)]),
             hint="Correct them, or train without them: --skip-bad",
             defects=defects,
         )

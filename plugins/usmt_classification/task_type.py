@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field, field_validator
 
-from usmt import Size, TaskSpec, TaskType
+from usmt import Fault, Size, TaskSpec, TaskType
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,15 +47,23 @@ class ClassificationTaskType(TaskType):
     """Global average pool and one linear layer; cross-entropy (paper, 2.2)."""
 
     name = "classification"
+    Result = Classification
     Spec = ClassificationSpec
     primary = "auc"
 
     def problems(self, spec: Any, label: Any, size: Size) -> list[str]:
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
-            return [f"the class {label!r} is not a whole number"]
+            return [Fault(f"the class {label!r} is not a whole number", "not a class")]
         if not 0 <= label < len(spec.classes):
-            return [f"the class {label} is not one of 0 to {len(spec.classes) - 1}"]
+            text = f"the class {label} is not one of 0 to {len(spec.classes) - 1}"
+            return [Fault(text, "class out of range")]
         return []
+
+    def classes(self, spec: Any) -> list[str]:
+        return list(spec.classes)
+
+    def classes_in(self, spec: Any, label: Any) -> list[str]:
+        return [spec.classes[int(label)]]
 
     def wrap(self, spec: Any, label: Any, size: Size) -> dict[str, Any]:
         return {"class": int(label)}
@@ -77,6 +85,19 @@ class ClassificationTaskType(TaskType):
 
     def decode(self, spec: Any, prediction: Any, frame: Frame) -> Classification:
         return Classification(prediction.detach().double().softmax(-1).cpu().numpy())
+
+    def decode_views(self, spec: Any, views: Sequence[tuple[Any, Frame]]) -> Classification:
+        """The mean probability of each class."""
+        seen = [self.decode(spec, *view).probabilities for view in views]
+        return Classification(np.mean(seen, axis=0))
+
+    def as_data(self, spec: Any, result: Any) -> dict[str, Any]:
+        best = int(result.probabilities.argmax())
+        return {
+            "class": spec.classes[best],
+            "index": best,
+            "probabilities": dict(zip(spec.classes, result.probabilities.tolist(), strict=True)),
+        }
 
     def metrics(self, spec: Any) -> dict[str, Metric]:
         from usmt_classification.metrics import make_metrics

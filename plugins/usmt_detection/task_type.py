@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from usmt import Size, TaskSpec, TaskType
+from usmt import Identifier, Measurement, Size, TaskSpec, TaskType, metrics
+from usmt_detection import labels
+from usmt_detection.measurements import BoxMeasurement
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,14 +19,15 @@ if TYPE_CHECKING:
 
     from usmt import Frame
 
-TOLERANCE = 1.0
-"""Pixels that a box may reach over the image's edge: annotation tools round outwards."""
+AGREEMENT = 0.5
+"""Intersection over union from which two views' boxes are about the same thing."""
 
 
 class DetectionSpec(TaskSpec):
-    """`target`: what the box is around."""
+    """`target`: what the box is around. `measurements`: by name, sides of the box."""
 
     target: str = Field(min_length=1)
+    measurements: dict[Identifier, BoxMeasurement] = Field(default={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +51,19 @@ class DetectionTaskType(TaskType):
     """
 
     name = "detection"
+    Result = Detection
     Spec = DetectionSpec
     primary = "iou"
 
     def problems(self, spec: Any, label: Any, size: Size) -> list[str]:
-        box = np.asarray(label, dtype=np.float64)
-        if box.shape != (4,):
-            return [f"a box of shape {box.shape}, expected (4,)"]
-        if not np.isfinite(box).all():
-            return [f"the box {_text(box)} is not finite"]
-        x_min, y_min, x_max, y_max = box
-        found = []
-        if x_max <= x_min or y_max <= y_min:
-            found.append(f"the box {_text(box)} is inverted or empty: x_min < x_max, y_min < y_max")
-        height, width = size
-        low, high = min(x_min, y_min), max(x_max - width, y_max - height)
-        if low < -TOLERANCE or high > TOLERANCE:
-            found.append(f"the box {_text(box)} is outside the image of {width} x {height} pixels")
-        return found
+        return labels.problems_of(label, size)
+
+    def concerns(self, spec: Any, label: Any, size: Size) -> list[str]:
+        return labels.concerns_of(np.asarray(label, dtype=np.float64), size)
+
+    def label_numbers(self, spec: Any, label: Any, size: Size) -> dict[str, float]:
+        """The box's size and centre, as shares of the image's width, height and area."""
+        return labels.numbers_of(np.asarray(label, dtype=np.float64), size)
 
     def wrap(self, spec: Any, label: Any, size: Size) -> dict[str, Any]:
         import torch
@@ -111,6 +109,28 @@ class DetectionTaskType(TaskType):
         certainty = 1 / (1 + np.exp(-float(score[row, column])))
         return Detection(np.concatenate([low, high]), certainty)
 
+    def decode_views(self, spec: Any, views: Sequence[tuple[Any, Frame]]) -> Detection:
+        """Of the boxes that most views agree on (by the sum of their scores), the mean, weighted by
+        score. Its score is the mean over all views, in which those that disagree count 0."""
+        seen = [self.decode(spec, *view) for view in views]
+        boxes = np.array([each.box for each in seen])
+        scores = np.array([each.score for each in seen])
+        agreeing = np.array([metrics.iou(box, boxes) >= AGREEMENT for box in boxes])
+        np.fill_diagonal(agreeing, True)  # an empty box overlaps with nothing
+        chosen = agreeing[(agreeing @ scores).argmax()]
+        weights = np.maximum(scores[chosen], np.finfo(float).tiny)
+        box = weights / weights.sum() @ boxes[chosen]
+        return Detection(box, float(scores[chosen].sum() / len(seen)))
+
+    def as_data(self, spec: Any, result: Any) -> dict[str, Any]:
+        return {"box": result.box.tolist(), "score": float(result.score), "target": spec.target}
+
+    def measure(
+        self, spec: Any, result: Any, pixel_size: tuple[float, float]
+    ) -> dict[str, Measurement]:
+        box = result.box * [*pixel_size, *pixel_size]
+        return {name: each.measure(box) for name, each in spec.measurements.items()}
+
     def metrics(self, spec: Any) -> dict[str, Metric]:
         from usmt import ImageMetric
 
@@ -127,7 +147,7 @@ class DetectionTaskType(TaskType):
             [np.asarray(box) / [size[1], size[0], size[1], size[0]] for box, size in labels]
         )
         candidates = [boxes.mean(axis=0), *boxes]
-        best = max(candidates, key=lambda box: float(overlaps(box, boxes).mean()))
+        best = max(candidates, key=lambda box: float(metrics.iou(box, boxes).mean()))
         return lambda size: Detection(best * [size[1], size[0], size[1], size[0]], 0.5)
 
     def draw_label(self, spec: Any, image: np.ndarray, label: Any) -> np.ndarray:
@@ -141,25 +161,11 @@ class DetectionTaskType(TaskType):
         return draw_box(image, result.box, f"{result.score:.2f}")
 
 
-def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box (4,) with each of (n, 4); 0 where both are empty."""
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[2:], boxes[:, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=1)
-    areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
-    union = areas + np.prod(np.clip(box[2:] - box[:2], 0, None)) - shared
-    return np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
-
-
 def box_overlap(result: Detection, label: Any) -> float:
     """Intersection over union of result and label."""
-    return float(overlaps(result.box, np.asarray(label, dtype=np.float64)[None])[0])
+    return float(metrics.iou(result.box, np.asarray(label, dtype=np.float64)))
 
 
 def is_hit(result: Detection, label: Any) -> float:
     """1 if the overlap is one half or more."""
     return float(box_overlap(result, label) >= 0.5)
-
-
-def _text(box: np.ndarray) -> str:
-    return f"({', '.join(f'{value:g}' for value in box)})"

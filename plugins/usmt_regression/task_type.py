@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from usmt import Size, TaskSpec, TaskType, TaskTypeOptions
+from usmt import (
+    Identifier,
+    Measurement,
+    Size,
+    TaskSpec,
+    TaskType,
+    TaskTypeOptions,
+    check_names,
+    metrics,
+)
+from usmt_regression import labels
+from usmt_regression.measurements import PointMeasurement
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,9 +33,11 @@ HALVED_AT = 0.05
 
 
 class RegressionSpec(TaskSpec):
-    """`points`: P >= 1 different names, in the order of the label."""
+    """`points`: P >= 1 different names, in the order of the label. `measurements`: by name, what
+    is measured between points."""
 
     points: list[str] = Field(min_length=1)
+    measurements: dict[Identifier, PointMeasurement] = Field(default={})
 
     @field_validator("points")
     @classmethod
@@ -32,6 +45,20 @@ class RegressionSpec(TaskSpec):
         if len(set(names)) < len(names):
             raise ValueError("two points have one name")
         return names
+
+    @field_validator("measurements")
+    @classmethod
+    def _of_known_points(
+        cls, declared: dict[str, PointMeasurement], info: ValidationInfo
+    ) -> dict[str, PointMeasurement]:
+        if points := info.data.get("points"):
+            named = [
+                ((name, "points", position), point)
+                for name, each in declared.items()
+                for position, point in enumerate(each.points)
+            ]
+            check_names("point", named, points)
+        return declared
 
 
 class RegressionOptions(TaskTypeOptions):
@@ -63,26 +90,21 @@ class RegressionTaskType(TaskType):
     """
 
     name = "regression"
+    Result = Landmarks
     Spec = RegressionSpec
     Options = RegressionOptions
     options: RegressionOptions
     primary = "mre"
 
     def problems(self, spec: Any, label: Any, size: Size) -> list[str]:
-        points = np.asarray(label, dtype=np.float64)
-        if points.shape != (len(spec.points), 2):
-            return [f"points of shape {points.shape}, expected ({len(spec.points)}, 2)"]
-        found = []
-        height, width = size
-        for name, (x, y) in zip(spec.points, points, strict=True):
-            if not np.isfinite([x, y]).all():
-                found.append(f"the point {name} is not finite: ({x:g}, {y:g})")
-            elif not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
-                found.append(
-                    f"the point {name} at ({x:g}, {y:g}) is outside the image of "
-                    f"{width} x {height} pixels"
-                )
-        return found
+        return labels.problems_of(label, spec.points, size)
+
+    def concerns(self, spec: Any, label: Any, size: Size) -> list[str]:
+        return labels.concerns_of(np.asarray(label, dtype=np.float64), spec.points)
+
+    def label_numbers(self, spec: Any, label: Any, size: Size) -> dict[str, float]:
+        """Where each point lies, as shares of the image's width and height."""
+        return labels.numbers_of(np.asarray(label, dtype=np.float64), spec.points, size)
 
     def wrap(self, spec: Any, label: Any, size: Size) -> dict[str, Any]:
         import torch
@@ -110,6 +132,20 @@ class RegressionTaskType(TaskType):
         height, width = frame.network
         positions = frame.to_original(shares * np.array([width, height]))
         return Landmarks(positions - 0.5, frame.original)
+
+    def decode_views(self, spec: Any, views: Sequence[tuple[Any, Frame]]) -> Landmarks:
+        """The mean place of each point."""
+        seen = [self.decode(spec, *view) for view in views]
+        return Landmarks(np.mean([each.points for each in seen], axis=0), seen[0].size)
+
+    def as_data(self, spec: Any, result: Any) -> dict[str, Any]:
+        return {"points": dict(zip(spec.points, result.points.tolist(), strict=True))}
+
+    def measure(
+        self, spec: Any, result: Any, pixel_size: tuple[float, float]
+    ) -> dict[str, Measurement]:
+        places = dict(zip(spec.points, result.points * pixel_size, strict=True))
+        return {name: each.measure(places) for name, each in spec.measurements.items()}
 
     def metrics(self, spec: Any) -> dict[str, Metric]:
         from usmt import ImageMetric
@@ -140,7 +176,7 @@ class RegressionTaskType(TaskType):
 
 def radial_error(result: Landmarks, label: Any) -> float:
     """Mean Euclidean distance over the points, in original pixels."""
-    return float(np.linalg.norm(result.points - np.asarray(label), axis=-1).mean())
+    return metrics.mean_radial_error(result.points, np.asarray(label))
 
 
 def normalised_error(result: Landmarks, label: Any) -> float:

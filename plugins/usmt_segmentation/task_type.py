@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from usmt import Features, Size, TaskSpec, TaskType, TaskTypeOptions
+from usmt import (
+    Features,
+    Identifier,
+    Measurement,
+    Size,
+    TaskSpec,
+    TaskType,
+    TaskTypeOptions,
+    check_names,
+)
+from usmt_segmentation import labels
+from usmt_segmentation.measurements import ClassMeasurement
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,9 +32,11 @@ Width = Annotated[int, Field(ge=1)]
 
 
 class SegmentationSpec(TaskSpec):
-    """`classes`: K names, 2 to 255, the background first; a mask's values are positions in them."""
+    """`classes`: K names, 2 to 255, the background first; a mask's values are positions in them.
+    `measurements`: by name, what is measured of a class."""
 
     classes: list[str] = Field(min_length=2, max_length=255)
+    measurements: dict[Identifier, ClassMeasurement] = Field(default={})
 
     @field_validator("classes")
     @classmethod
@@ -31,6 +44,16 @@ class SegmentationSpec(TaskSpec):
         if len(set(names)) < len(names):
             raise ValueError("two classes have one name")
         return names
+
+    @field_validator("measurements")
+    @classmethod
+    def _of_known_classes(
+        cls, declared: dict[str, ClassMeasurement], info: ValidationInfo
+    ) -> dict[str, ClassMeasurement]:
+        if classes := info.data.get("classes"):
+            named = [((name, "class"), each.of) for name, each in declared.items()]
+            check_names("class", named, classes)
+        return declared
 
 
 class SegmentationOptions(TaskTypeOptions):
@@ -59,23 +82,28 @@ class SegmentationTaskType(TaskType):
     """
 
     name = "segmentation"
+    Result = Segmentation
     Spec = SegmentationSpec
     Options = SegmentationOptions
     primary = "dsc"
     options: SegmentationOptions
 
     def problems(self, spec: Any, label: Any, size: Size) -> list[str]:
-        mask = np.asarray(label)
-        if mask.shape != size:
-            return [f"a mask of {_shape(mask.shape)} pixels for an image of {_shape(size)} pixels"]
-        values = np.unique(mask).tolist()
-        foreign = [value for value in values if value not in range(len(spec.classes))]
-        if not foreign:
-            return []
-        if set(values) <= {0, 255} and len(spec.classes) == 2:
-            return ["the mask has the values 0 and 255, expected 0 and 1: divide it by 255"]
-        shown = ", ".join(map(str, foreign[:6])) + (", ..." if len(foreign) > 6 else "")
-        return [f"the mask has the values {shown}, expected 0 to {len(spec.classes) - 1}"]
+        return labels.problems_of(label, spec.classes, size)
+
+    def concerns(self, spec: Any, label: Any, size: Size) -> list[str]:
+        return labels.concerns_of(np.asarray(label))
+
+    def classes(self, spec: Any) -> list[str]:
+        return list(spec.classes)
+
+    def classes_in(self, spec: Any, label: Any) -> list[str]:
+        return [spec.classes[int(value)] for value in labels.values_of(np.asarray(label))]
+
+    def label_numbers(self, spec: Any, label: Any, size: Size) -> dict[str, float]:
+        """The share of each class in the image's area."""
+        shares = labels.shares_of(np.asarray(label), len(spec.classes))
+        return {f"area of {name}": share for name, share in zip(spec.classes, shares, strict=True)}
 
     def wrap(self, spec: Any, label: Any, size: Size) -> dict[str, Any]:
         import torch
@@ -108,8 +136,37 @@ class SegmentationTaskType(TaskType):
         return dice_loss(prediction, target["mask"])
 
     def decode(self, spec: Any, prediction: Any, frame: Frame) -> Segmentation:
-        logits = frame.restore(prediction.detach().float().cpu())
-        return Segmentation(logits.argmax(dim=0).numpy().astype(np.uint8))
+        return _likeliest(_restored(prediction, frame))
+
+    def decode_views(self, spec: Any, views: Sequence[tuple[Any, Frame]]) -> Segmentation:
+        """The class of the highest mean probability."""
+        if len(views) == 1:
+            return self.decode(spec, *views[0])
+        import torch
+
+        probabilities = [_restored(*view).softmax(dim=0) for view in views]
+        return _likeliest(torch.stack(probabilities).mean(dim=0))
+
+    def as_data(self, spec: Any, result: Any) -> dict[str, Any]:
+        counts = np.bincount(result.mask.ravel(), minlength=len(spec.classes)).tolist()
+        return {
+            "classes": {
+                name: {"pixels": count, "share": count / result.mask.size}
+                for name, count in zip(spec.classes, counts, strict=True)
+            }
+        }
+
+    def as_images(self, spec: Any, result: Any) -> dict[str, np.ndarray]:
+        """The mask, class numbers."""
+        return {"mask": result.mask}
+
+    def measure(
+        self, spec: Any, result: Any, pixel_size: tuple[float, float]
+    ) -> dict[str, Measurement]:
+        return {
+            name: each.measure(result.mask == spec.classes.index(each.of), pixel_size)
+            for name, each in spec.measurements.items()
+        }
 
     def metrics(self, spec: Any) -> dict[str, Metric]:
         from usmt_segmentation.metrics import make_metrics
@@ -137,5 +194,11 @@ class SegmentationTaskType(TaskType):
         return draw_mask(image, result.mask)
 
 
-def _shape(size: tuple[int, ...]) -> str:
-    return " x ".join(map(str, reversed(size)))
+def _restored(prediction: Tensor, frame: Frame) -> Tensor:
+    """Logits (K, h', w') at the centres of the original pixels, (K, H, W)."""
+    return frame.restore(prediction.detach().float().cpu())
+
+
+def _likeliest(classes: Tensor) -> Segmentation:
+    """From logits or probabilities (K, H, W)."""
+    return Segmentation(classes.argmax(dim=0).numpy().astype(np.uint8))

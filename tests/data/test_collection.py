@@ -196,7 +196,7 @@ def test_all_defects_of_the_trained_tasks_stop_it_at_once():
         assert line in text
     assert "--skip-bad" in text
     assert "b.csv" not in text
-    assert [defect.kind for defect in error.value.defects] == ["image", "label", "row"]
+    assert [defect.kind for defect in error.value.defects] == ["image", "class out of range", "row"]
     with pytest.raises(DataError, match=r"4 of the records cannot be used \(a 3, b 1\)"):
         collected(bad_data(), [A, B])
 
@@ -264,12 +264,12 @@ def test_a_frozen_split_survives_being_written(tmp_path):
 @pytest.mark.parametrize(
     ("data", "difference"),
     [
-        (two_tasks(n4=record("a", 4, image=9)), "1 records with other pixels (e.g. '04.png' of"),
+        (two_tasks(n4=record("a", 4, image=9)), "1 record with other pixels (e.g. '04.png' of"),
         (
             two_tasks(n4=record("a", 40)),
-            "1 records gone (e.g. '04.png' of task 'a'), 1 records new",
+            "1 record gone (e.g. '04.png' of task 'a'), 1 record new",
         ),
-        (Memory({"a": records("a"), "b": records("b", 13)}), "1 records new (e.g. '12.png' of"),
+        (Memory({"a": records("a"), "b": records("b", 13)}), "1 record new (e.g. '12.png' of"),
         (Memory({"a": records("a"), "b": []}), "12 records gone (e.g. '00.png' of task 'b')"),
     ],
 )
@@ -287,7 +287,7 @@ def test_a_frozen_split_of_changed_data_is_refused(data, difference):
 def test_an_image_that_can_no_longer_be_read_changes_the_data():
     frozen = collected(two_tasks()).splits
     broken = two_tasks(n4=record("a", 4, image=DataError("cut off")))
-    with pytest.raises(DataError, match=r"1 records gone \(e\.g\. '04\.png' of task 'a'\)"):
+    with pytest.raises(DataError, match=r"1 record gone \(e\.g\. '04\.png' of task 'a'\)"):
         collected(broken, frozen=frozen, skip_bad=True)
 
 
@@ -483,5 +483,5 @@ def test_a_copied_pack_with_damage(realus, catalogue, tmp_path):
         "breast_2cls",
     ]
     assert sum(map(len, alone.tasks[0].records.values())) == 89
-    with pytest.raises(DataError, match=r"1 records gone .*breast_2cls"):
+    with pytest.raises(DataError, match=r"1 record gone .*breast_2cls"):
         real(root, catalogue, "fetal_head", skip_bad=True, frozen=frozen)

@@ -126,11 +126,11 @@ def test_every_defect_is_told_in_the_order_of_the_records():
     found = scan(Memory(images, labels), records, CHECKS)
     assert told(found) == [
         ("rows.csv:2", "image", "image is cut off"),
-        ("rows.csv:3", "label", "the class 3 is not one of 0 to 2"),
+        ("rows.csv:3", "class out of range", "the class 3 is not one of 0 to 2"),
         ("rows.csv:4", "label", "mask is empty"),
         ("rows.csv:5", "row", "num_classes is 9"),
         ("rows.csv:6", "row", "image_path is empty"),
-        ("rows.csv:7", "label", "the class '1' is not a whole number"),
+        ("rows.csv:7", "not a class", "the class '1' is not a whole number"),
     ]
     assert {defect.task for defect in found.defects} == {"trained"}
 
@@ -208,7 +208,7 @@ def test_a_label_is_checked_against_the_image_it_belongs_to():
     masks = {"1": grey(2), "2": grey(2)[:, :7], "3": grey(3)}
     found = scan(Memory(dict.fromkeys(masks, grey()), masks), [*map(record, masks)], checks)
     assert [defect.place for defect in found.defects] == ["rows.csv:2", "rows.csv:3"]
-    assert {defect.kind for defect in found.defects} == {"label"}
+    assert [defect.kind for defect in found.defects] == ["size mismatch", "mask values"]
 
 
 def test_nothing_to_read():
@@ -317,9 +317,11 @@ def test_one_thread_and_many_give_the_same(damaged):
     assert len(one.images) == len(records) - 2 > 100
     kinds = [(defect.task, defect.kind) for defect in one.defects]
     assert sorted(kinds) == [
-        *[("breast_3cls", "image")] * 2,
-        *[("breast_3cls", "label")] * 2,
-        *[("breast_lesion", "label")] * 2,
+        *[("breast_3cls", "class out of range")] * 2,
+        ("breast_3cls", "empty file"),
+        ("breast_3cls", "truncated file"),
+        ("breast_lesion", "mask of 0 and 255"),
+        ("breast_lesion", "size mismatch"),
     ]
     places = [(defect.task, defect.place) for defect in one.defects]
     order = {(record.task, record.place): i for i, record in enumerate(records)}

@@ -637,7 +637,7 @@ def test_what_differs_is_said():
     changed = {**images, ("t", "003"): copy_of(3, 2), ("t", "005"): copy_of(5, 2)}
     other = drawn([*records[1:], *singles(1, "u")], {**changed, ("u", "000"): copy_of(20, 0)})
     assert split.difference(other) == (
-        "1 records gone (e.g. '000' of task 't'), 1 records new (e.g. '000' of task 'u'), "
+        "1 record gone (e.g. '000' of task 't'), 1 record new (e.g. '000' of task 'u'), "
         "2 records with other pixels (e.g. '003' of task 't')"
     )
 

@@ -56,10 +56,7 @@ def show_task(
     """One task with all its fields."""
     session = open_session(specs, plugins_dir, json)
     catalogue = session.catalogue
-    if task in catalogue.unavailable:
-        raise UsmtError(f"task {task} cannot be used: {catalogue.unavailable[task]}")
-    _check("task", task, catalogue.tasks)
-    spec = catalogue.tasks[task]
+    spec = catalogue.task(task)
     whole = {**summary(spec, session), **spec.model_dump(), "file": catalogue.files[task]}
     session.output.data(whole)
     session.output.table("", ("field", "value"), _rows(whole))

@@ -14,7 +14,7 @@ from usmt.cli.session import (
     open_run_session,
     open_session,
 )
-from usmt.errors import ConfigError
+from usmt.errors import ConfigError, near
 from usmt.specs import user_spec_dirs
 
 
@@ -63,6 +63,13 @@ def train(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Train without the records that have defects.")
     ] = False,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FILE",
+            help="Use this split, a file of `usmt data split`; NAME is the dataset, of several.",
+        ),
+    ] = None,
     specs: SpecsOption = None,
     plugins_dir: PluginsDirOption = None,
     json: JsonOption = False,
@@ -79,17 +86,22 @@ def train(
         "plugins_dirs": [str(path.resolve()) for path in plugins_dir or []] or None,
     }
     given = {key: value for key, value in options.items() if value is not None}
+    from usmt.data.collection import default_data
     from usmt.train import run
     from usmt.train.config import load_settings
     from usmt.train.run_folder import RunFolder
 
     if resume is not None:
-        _check_alone(given, preset=preset, config=config, out=out, dry_run=dry_run, set_=set_)
+        others = {"preset": preset, "config": config, "out": out, "dry_run": dry_run, "set_": set_}
+        _check_alone(given, split=split, **others)
         session = open_run_session(RunFolder(resume).settings(), specs, plugins_dir, json)
         run.resume(resume, session.catalogue, session.plugins, session.output)
         return
     settings = load_settings(preset or "small", config, given, set_ or [])
     session = open_session(settings.specs, settings.plugins_dirs, json)
+    if split:
+        datasets = list(settings.data or default_data(session.plugins))
+        settings = settings.with_split_files(_parse_splits(split, datasets))
     settings = settings.with_folders(user_spec_dirs(session.spec_dirs), session.plugins.dirs)
     run.train(settings, out, session.catalogue, session.plugins, session.output, dry_run=dry_run)
 
@@ -102,9 +114,25 @@ def parse_data(texts: list[str]) -> dict[str, dict[str, Any]]:
         if not name or (equals and not root):
             raise ConfigError(f"--data {text}: not of the form NAME=ROOT", hint="or NAME alone")
         if name in bindings:
-            raise ConfigError(f"--data {name} is given twice")
+            raise ConfigError(f"--data {name} is given twice", hint="Give each dataset one ROOT.")
         bindings[name] = {"root": str(Path(root).expanduser().resolve())} if equals else {}
     return bindings
+
+
+def _parse_splits(texts: list[str], datasets: list[str]) -> dict[str, Path]:
+    """`NAME=FILE`, or `FILE` where there is one dataset -> the file of each dataset."""
+    files: dict[str, Path] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not equals or Path(text).exists():
+            name, file = (datasets[0] if len(datasets) == 1 else ""), text
+        if name not in datasets or not file or name in files:
+            raise ConfigError(
+                f"--split {text}: expected NAME=FILE, once a dataset{near(name, datasets)}",
+                hint=f"the datasets of this run: {', '.join(datasets)}",
+            )
+        files[name] = Path(file)
+    return files
 
 
 def _check_alone(given: dict[str, Any], **others: Any) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -122,6 +123,7 @@ def collect(
     output: Output,
     frozen: Mapping[str, Split] | None = None,
     other_data: bool = False,
+    split_files: Mapping[str, Path] | None = None,
 ) -> Collection:
     """Lists, scans and splits the data of the tasks `specs`.
 
@@ -130,11 +132,14 @@ def collect(
         all_specs: every known task: the split is drawn over a dataset's whole, not over `specs`.
         frozen: splits to keep, by dataset name; the data must still be those they were drawn on,
             unless `other_data`: then see `Split.extended`.
+        split_files: files of splits to use in place of a drawn one, by dataset name. They must fit
+            the data, but for images that cannot be read any more.
 
     Raises:
         DataError: with every defect of every record of `specs`, unless `skip_bad`.
     """
     serves = {spec.id: dataset_of(spec, datasets) for spec in specs}
+    given = {name: (path, Split.read(path)) for name, path in (split_files or {}).items()}
     splits: dict[str, Split] = {}
     usable: dict[str, list[Record]] = {}
     defects: list[Defect] = []
@@ -152,7 +157,10 @@ def collect(
         for task in mine:
             usable[task] = [r for r in records if r.task == task and (task, r.place) not in bad]
         drawn = draw_split(found.images, records, seed=seed, val=val, test=test)
-        splits[name] = _settle(name, drawn, (frozen or {}).get(name), other_data=other_data)
+        if name in given:
+            splits[name] = _fitting(*given[name], dataset, drawn, records)
+        else:
+            splits[name] = _settle(name, drawn, (frozen or {}).get(name), other_data=other_data)
     if defects and not skip_bad:
         raise DataError.of(defects)
     tasks = []
@@ -208,6 +216,25 @@ def _settle(name: str, drawn: Split, frozen: Split | None, *, other_data: bool) 
             hint="Restore the data, or start a new run.",
         )
     return frozen
+
+
+def _fitting(
+    path: Path, split: Split, dataset: Dataset, drawn: Split, records: Sequence[Record]
+) -> Split:
+    """A split from a file, for the records whose images can be read. Raises DataError if the data
+    are others than it was drawn on."""
+    if dataset.synthetic:  # of which only the run's tasks were listed
+        split = split.of({record.task for record in records})
+    changes = split.changes({name: place.content for name, place in drawn.places.items()})
+    listed = {(record.task, record.key) for record in records}
+    changes = replace(changes, gone=[name for name in changes.gone if name not in listed])
+    if changes.gone or changes.new or changes.changed:
+        raise DataError(
+            f"the split {path} does not fit the data of {dataset.name}: {changes}",
+            hint="Restore the data, or draw a new split: usmt data split. Which records changed: "
+            f"usmt data check --split {path}",
+        )
+    return Split({name: split.places[name] for name in drawn.places})
 
 
 def _by_side(records: Sequence[Record], split: Split) -> dict[Side, list[Record]]:

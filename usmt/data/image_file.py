@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from usmt.errors import DataError
+from usmt.errors import DataError, Fault
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 100_000_000
+_TOO_LARGE = "too many pixels"
+
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+"""What image files begin with: PNG, JPEG, GIF, BMP, TIFF in two byte orders, WebP."""
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """An image as uint8, (H, W) grey or (H, W, 3) RGB.
 
     16-bit pixels are scaled by 255 / 65535, palettes resolved, transparency dropped, and the
     orientation that EXIF states is applied. Raises `DataError` for what is not one whole image.
     """
+    path = Path(path)
     image = _open(path)
     if image.mode in ("L", "RGB"):
         return np.array(image)
@@ -29,15 +36,16 @@ def read_image(path: Path) -> np.ndarray:
     if image.mode.startswith("I"):
         return _from_16_bits(path, np.array(image))
     if image.mode == "F":
-        raise DataError(f"{path.name}: pixels are floats, expected 8 or 16 bits")
+        raise _fault(path, "pixels are floats, expected 8 or 16 bits", "pixel format")
     return np.array(image.convert("RGB"))
 
 
-def read_mask(path: Path, classes: int) -> np.ndarray:
+def read_mask(path: str | Path, classes: int) -> np.ndarray:
     """A mask as class ids, uint8 (H, W): grey values, or the indexes of a palette.
 
     Raises `DataError` where it is not clear which number is meant.
     """
+    path = Path(path)
     image = _open(path)
     pixels = np.array(image)
     if image.mode == "P":
@@ -45,47 +53,87 @@ def read_mask(path: Path, classes: int) -> np.ndarray:
     if pixels.ndim == 3:
         pixels = _one_channel(path, pixels, alpha=image.mode in ("LA", "RGBA"))
     if pixels.dtype.kind not in "bui" or pixels.min() < 0 or pixels.max() > 255:
-        raise DataError(f"{path.name}: mask has values beyond 0 to 255, expected class ids")
+        raise _fault(path, "mask has values beyond 0 to 255, expected class ids", "mask values")
     return pixels.astype(np.uint8)
+
+
+def png_bytes(image: np.ndarray) -> bytes:
+    """An image, uint8 (H, W) or (H, W, 3) RGB, as the bytes of a PNG file."""
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
 
 
 def _open(path: Path) -> Image:
     """The file's only frame, decoded and upright."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    # What Pillow warns of is an error here, or nothing that the pixels depend on. Not undone: that
+    # could not be done while other threads read.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
-        with Image.open(path) as image:
+        if path.stat().st_size == 0:
+            raise _fault(path, "not an image: the file is empty", "empty file")
+        with path.open("rb") as file:
+            image = Image.open(file)
             if image.width * image.height > MAX_PIXELS:
                 size = f"{image.width} x {image.height}"
-                raise DataError(f"{path.name}: {size} pixels, expected at most {MAX_PIXELS:,}")
+                raise _fault(path, f"{size} pixels, expected at most {MAX_PIXELS:,}", _TOO_LARGE)
             # A photograph's MPO holds previews, which are no second image.
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-                raise DataError(f"{path.name}: holds several images, expected one")
+                raise _fault(path, "holds several images, expected one", "several images")
+            if image.format == "PNG":  # the decoder looks at no checksum and at no end
+                image.verify()
+                file.seek(0)
+                image = Image.open(file)
             image.load()
             return ImageOps.exif_transpose(image)
     except Image.DecompressionBombError:
-        raise DataError(f"{path.name}: too large, expected at most {MAX_PIXELS:,} pixels") from None
+        text = f"too large, expected at most {MAX_PIXELS:,} pixels"
+        raise _fault(path, text, _TOO_LARGE) from None
     except UnidentifiedImageError:
-        raise DataError(f"{path.name}: not an image") from None
+        if _begins_as_image(path):
+            text = "image cannot be read: cut off or damaged"
+            raise _fault(path, text, "truncated file") from None
+        raise _fault(path, "not an image", "not an image") from None
     except DataError:
         raise
+    except FileNotFoundError as error:
+        text = f"image cannot be read: {error.strerror}"
+        raise _fault(path, text, "missing file") from None
     except Exception as error:  # decoders raise whatever a damaged file leads them to
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path.name}: image cannot be read: {reason}") from None
+        cut_off = re.search("truncated|incomplete", str(reason), re.IGNORECASE)
+        kind = "truncated file" if cut_off else "unreadable image"
+        raise _fault(path, f"image cannot be read: {reason}", kind) from None
+
+
+def _fault(path: Path, text: str, kind: str) -> DataError:
+    return DataError(Fault(f"{path.name}: {text}", kind))
+
+
+def _begins_as_image(path: Path) -> bool:
+    with path.open("rb") as file:
+        begin = file.read(4)
+    return any(begin.startswith(signature) for signature in _SIGNATURES)
 
 
 def _from_16_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
     if pixels.min() < 0 or pixels.max() > 65535:
-        raise DataError(f"{path.name}: pixels have more than 16 bits")
+        raise _fault(path, "pixels have more than 16 bits", "pixel format")
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _one_channel(path: Path, pixels: np.ndarray, *, alpha: bool) -> np.ndarray:
     colours = pixels[..., :-1] if alpha else pixels
     if alpha and pixels[..., -1].min() < 255:
-        raise DataError(f"{path.name}: mask is partly transparent, expected a grey PNG")
+        raise _fault(path, "mask is partly transparent, expected a grey PNG", "mask format")
     if (colours != colours[..., :1]).any():
-        raise DataError(f"{path.name}: mask is coloured, expected a grey PNG of class ids")
+        raise _fault(path, "mask is coloured, expected a grey PNG of class ids", "mask format")
     return colours[..., 0]
 
 
@@ -95,12 +143,14 @@ def _check_palette(path: Path, image: Image, indexes: np.ndarray, classes: int) 
     palette = np.array(image.getpalette("RGB")).reshape(-1, 3)
     used = np.unique(indexes)
     if used.max() >= len(palette):
-        raise DataError(f"{path.name}: mask has an index beyond its palette")
+        raise _fault(path, "mask has an index beyond its palette", "mask format")
     colours = palette[used]
     greys = colours[:, 0]
     grey = (colours == colours[:, :1]).all()
     if grey and greys.max() < classes and (greys != used).any():
-        raise DataError(
-            f"{path.name}: mask has a palette in which index {used[greys != used][0]} is the grey "
-            f"value {greys[greys != used][0]}, and both are class ids; expected a grey PNG"
+        raise _fault(
+            path,
+            f"mask has a palette in which index {used[greys != used][0]} is the grey value "
+            f"{greys[greys != used][0]}, and both are class ids; expected a grey PNG",
+            "mask format",
         )

@@ -10,7 +10,7 @@ import hashlib
 import io
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from usmt.data.grouping import Name, related
 from usmt.data.stratify import SIDES
 from usmt.dataset import Side
 from usmt.errors import DataError
+from usmt.mistakes import shown
+from usmt.whole_file import write_text
 
 COLUMNS = ["task", "key", "side", "group", "source_id", "content"]
 
@@ -56,6 +58,26 @@ class Grouping:
     by_source: int
     by_pixels: int
     by_likeness: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How data differ from those that a split was drawn on, by record."""
+
+    gone: Sequence[Name]
+    new: Sequence[Name]
+    changed: Sequence[Name]
+
+    def __str__(self) -> str:
+        """Counts, each with an example, in one line."""
+        parts = []
+        kinds = ((self.gone, "gone"), (self.new, "new"), (self.changed, "with other pixels"))
+        for names, what in kinds:
+            if names:
+                noun = "record" if len(names) == 1 else "records"
+                task, key = names[0]
+                parts.append(f"{len(names)} {noun} {what} (e.g. '{key}' of task '{task}')")
+        return ", ".join(parts) or "none"
 
 
 @dataclass(frozen=True)
@@ -166,30 +188,34 @@ class Split:
             return mine.side
         return known.get(place.content) if place.content else None
 
+    def of(self, tasks: Collection[str]) -> Split:
+        """The records of some tasks."""
+        return Split({name: place for name, place in self.places.items() if name[0] in tasks})
+
+    def changes(self, contents: Mapping[Name, str]) -> Changes:
+        """What became of the data since: `contents` are the pixels' hashes that they have now."""
+        both = self.places.keys() & contents.keys()
+        return Changes(
+            gone=sorted(self.places.keys() - both),
+            new=sorted(contents.keys() - both),
+            changed=sorted(name for name in both if self.places[name].content != contents[name]),
+        )
+
     def difference(self, other: Split) -> str:
         """What the data of `other` have, lack and changed, in one line for people."""
-        gone = sorted(self.places.keys() - other.places.keys())
-        new = sorted(other.places.keys() - self.places.keys())
-        both = sorted(self.places.keys() & other.places.keys())
-        changed = [n for n in both if self.places[n].content != other.places[n].content]
-        parts = [
-            f"{len(names)} records {what} (e.g. '{names[0][1]}' of task '{names[0][0]}')"
-            for names, what in ((gone, "gone"), (new, "new"), (changed, "with other pixels"))
-            if names
-        ]
-        return ", ".join(parts) or "none"
+        contents = {name: place.content for name, place in other.places.items()}
+        return str(self.changes(contents))
 
     # -- as a file
 
     def write(self, path: Path) -> None:
         """Writes `split.csv`, one row a record, in the order of task and key."""
-        fresh = path.with_name(f".{path.name}.new")
-        with fresh.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for name, place in sorted(self.places.items()):
-                writer.writerow([*name, *astuple(place)])
-        fresh.replace(path)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        for name, place in sorted(self.places.items()):
+            writer.writerow([*name, *astuple(place)])
+        write_text(path, text.getvalue())
 
     @classmethod
     def read(cls, path: Path) -> Split:
@@ -214,7 +240,7 @@ class Split:
                     or row[2] not in SIDES
                     or not _HASHES.fullmatch(f"{row[3]},{row[5]}")
                 ):
-                    raise DataError(f"{path}:{line}: not a row of a split: {row}")
+                    raise DataError(f"{path}:{line}: not a row of a split: {shown(','.join(row))}")
                 if (row[0], row[1]) in places:
                     raise DataError(f"{path}:{line}: '{row[1]}' of task '{row[0]}' is there twice")
                 places[row[0], row[1]] = Place(row[2], *row[3:])
