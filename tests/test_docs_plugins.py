@@ -55,7 +55,7 @@ def data(tmp_path: Path) -> Path:
 def test_the_plugin_is_sound(plugins: Plugins) -> None:
     [info] = [info for info in plugins.loaded if info.name == "clinic"]
     assert info.error is None
-    assert info.task_types == ["measurement"] and info.datasets == ["clinic"]
+    assert info.task_types == ["quantity"] and info.datasets == ["clinic"]
     assert [path.name for path in info.spec_dirs] == ["specs"]
 
 
@@ -92,8 +92,8 @@ def test_the_dataset_reads_strictly(plugins: Plugins, data: Path) -> None:
 def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
     import torch
 
-    Measurement = plugins.task_type("measurement")
-    spec, kind, size = _spec(plugins), Measurement(Measurement.Options()), (24, 32)
+    Quantity = plugins.task_type("quantity")
+    spec, kind, size = _spec(plugins), Quantity(Quantity.Options()), (24, 32)
     assert kind.problems(spec, 55.0, size) == []
     assert "outside 0.0 to 100.0" in kind.problems(spec, 130.0, size)[0]
     target = kind.target(spec, kind.wrap(spec, 55.0, size), (16, 16))
@@ -104,6 +104,10 @@ def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
     frame = Frame.fit(size, (16, 16))
     assert kind.decode(spec, torch.tensor(0.4), frame) == pytest.approx(40)
     assert kind.decode(spec, torch.tensor(1.4), frame) == 100
+    views = [(torch.tensor(share), frame) for share in (0.4, 0.6)]
+    assert kind.decode_views(spec, views) == pytest.approx(50)
+    assert kind.as_data(spec, 40.0) == {"value": 40.0}
+    assert kind.as_images(spec, 40.0) == kind.measure(spec, 40.0, (1, 1)) == {}
     metric = kind.metrics(spec)["MAE"]
     metric.update(40.0, 50.0)
     metric = pickle.loads(pickle.dumps(metric))
@@ -154,10 +158,10 @@ def test_the_page_s_commands(
 
 
 def _spec(plugins: Plugins):
-    return plugins.task_type("measurement").Spec(
+    return plugins.task_type("quantity").Spec(
         id="ejection_fraction",
         title="Ejection fraction",
-        type="measurement",
+        type="quantity",
         organ="heart",
         dataset="clinic",
         flip="horizontal",

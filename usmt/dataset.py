@@ -34,7 +34,8 @@ class Record:
         stratum: class label or the like, as text; the split is stratified by it.
         split: the side that the dataset's own official split gives it, if it has one.
         payload: whatever `read_image` and `read_label` need; must be picklable.
-        defect: why this record cannot be used, if the dataset knows that already.
+        defect: why this record cannot be used, if the dataset knows that already; `Faults` for
+            several reasons.
     """
 
     task: str
@@ -157,7 +158,8 @@ class Dataset(ABC):
 
     @abstractmethod
     def read_image(self, record: Record) -> np.ndarray:
-        """The image, uint8, (H, W) grey or (H, W, 3) RGB. Raises `DataError`."""
+        """The image, uint8, (H, W) grey or (H, W, 3) RGB. Raises `DataError`; with the record's
+        own defect where that is why."""
 
     @abstractmethod
     def read_label(self, record: Record, task: TaskSpec) -> Any:

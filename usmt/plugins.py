@@ -24,6 +24,7 @@ import pluggy
 from usmt import hookspecs
 from usmt.dataset import Dataset
 from usmt.errors import PluginError, near
+from usmt.mistakes import shown
 from usmt.plugin_faults import classes_of, contained, folders_of, hook_faults
 from usmt.task_type import TaskType
 
@@ -197,7 +198,7 @@ class Plugins:
             )
         known = self.task_types if kind == "task_type" else self.datasets
         words = kind.replace("_", " ")
-        lines = [f"no plugin gives the {words} '{name}'{near(name, known)}"]
+        lines = [f"no plugin gives the {words} {shown(name)}{near(name, known)}"]
         for info in self.loaded:
             if info.status == "failed":
                 lines.append(f"  plugin {info} failed: {info.error}")

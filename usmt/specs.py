@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from usmt.errors import PluginError, SpecError, near
+from usmt.mistakes import shown
 from usmt.plugins import Plugins
 from usmt.task_spec import GroupSpec, TaskSpec
+from usmt.yaml_document import told
 from usmt.yaml_file import Problem, YamlError, YamlFile, check, read_yaml, validate
 
 USER = "user"
@@ -90,7 +92,7 @@ class Catalogue:
 def load_catalogue(plugins: Plugins, spec_dirs: Sequence[Path] = ()) -> Catalogue:
     """Reads the spec folders of all plugins, of USMT_SPECS, and `spec_dirs`.
 
-    Raises SpecError with every mistake of every file.
+    Raises SpecError with every mistake of every file, as many as a screen holds.
     """
     reader = _Reader(plugins)
     for folder, giver in plugins.spec_dirs:
@@ -101,7 +103,7 @@ def load_catalogue(plugins: Plugins, spec_dirs: Sequence[Path] = ()) -> Catalogu
     if reader.problems:
         count = len(reader.problems)
         raise SpecError(
-            "\n".join(str(problem) for problem in reader.problems),
+            told(reader.problems),
             hint=f"{count} mistake{'s' if count > 1 else ''} in specs. How to write them: "
             "docs/specs.md",
         )
@@ -247,7 +249,7 @@ class _Reader:
         """What is wrong with the id: not the file's name, or taken."""
         name, stem = file.data.get("id"), file.path.stem
         if isinstance(name, str) and name != stem:
-            message = f"found '{name}', expected '{stem}' as the file is named"
+            message = f"found {shown(name)}, expected '{stem}' as the file is named"
             return [file.problem(("id",), message)]
         other = self._taken.setdefault((kind, stem), file)
         if other is not file:

@@ -55,6 +55,22 @@ class Problem:
         )
 
 
+SCREEN = 22
+"""Lines of one message."""
+
+
+def told(problems: Sequence[Problem | str]) -> str:
+    """All problems, on one screen: without the lines that they are on if there are many, and the
+    first of them if there are more than that."""
+    texts = [str(problem) for problem in problems]
+    if len("\n".join(texts).splitlines()) <= SCREEN:
+        return "\n".join(texts)
+    heads = [text.splitlines()[0] for text in texts]
+    if len(heads) > SCREEN:
+        heads[SCREEN - 1 :] = [f"... and {len(heads) - SCREEN + 1} more"]
+    return "\n".join(heads)
+
+
 def _printable(text: str) -> str:
     """Without tabs, line ends and control characters: they would move caret and cursor."""
     return "".join(char if char.isprintable() else " " for char in text)
@@ -64,7 +80,7 @@ class YamlError(UsmtError):
     """All that is wrong with a file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__(told(problems))
         self.problems = tuple(problems)
 
 

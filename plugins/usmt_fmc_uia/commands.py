@@ -43,6 +43,7 @@ def score(
     from usmt_fmc_uia.scoring.score import score as score_tasks
 
     FmcUia(RootOptions(root=data_root))  # says what is wrong with the folder
+    _hush_opencv()
     output = Output(json=json)
     tasks = choose(read_tasks(data_root), task or [])
     for one in tasks:
@@ -75,6 +76,7 @@ def check(
     from usmt_fmc_uia.tables import read_table
 
     FmcUia(RootOptions(root=data))  # says what is wrong with the folder
+    _hush_opencv()
     output, root = Output(json=json), Root(data)
     tables = [read_table(path) for path in sorted(root.csv_files.glob("*.csv"))]
     if task:
@@ -84,3 +86,10 @@ def check(
     if csv is not None:
         write_csv(csv, COLUMNS, [as_row(defect) for defect in defects])
     say_defects(predictions, defects, output)
+
+
+def _hush_opencv() -> None:
+    """Files that OpenCV cannot read are told of in the answer."""
+    from cv2.utils import logging
+
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)

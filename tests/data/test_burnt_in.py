@@ -116,7 +116,7 @@ def test_colour_doppler_and_tinted_images_are_no_lines(scans):
             assert "a coloured line" not in kinds(image)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2), (5, 7), (16, 16)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 2), (5, 7), (16, 16)])
 def test_images_of_any_size(shape):
     rng = np.random.default_rng(0)
     for image in (np.zeros(shape, np.uint8), rng.integers(0, 256, (*shape, 3), dtype=np.uint8)):

@@ -50,7 +50,7 @@ def check(
     plugins_dir: PluginsDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find everything that is wrong or odd about a dataset, in one pass."""
+    """Find everything that is wrong or odd about a dataset."""
     from usmt.data.check import check_dataset
     from usmt.data.check_report import raise_errors, say_checked, write_list
     from usmt.data.split import Split
@@ -76,7 +76,7 @@ def stats(
     plugins_dir: PluginsDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Tell what a dataset looks like in numbers: images, classes and labels of each task."""
+    """Describe a dataset in numbers, task by task."""
     from usmt.data.statistics import take_statistics
     from usmt.data.statistics_picture import draw_statistics
     from usmt.data.statistics_report import say_statistics
@@ -113,7 +113,7 @@ def show(
     specs: SpecsOption = None,
     plugins_dir: PluginsDirOption = None,
 ) -> None:
-    """Draw a gallery of images with their labels, each beside the bare image."""
+    """Draw images with their labels, each beside the bare image."""
     from usmt.data.label_gallery import as_html, as_png, draw_examples
     from usmt.whole_file import write_bytes
 
@@ -156,7 +156,7 @@ def split(
     plugins_dir: PluginsDirOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Draw the split of a whole dataset and keep it, for `usmt train --split FILE`."""
+    """Draw a dataset's split and keep it, for many runs."""
     from usmt.data.freeze_split import say_split
 
     if out.exists() and not force:

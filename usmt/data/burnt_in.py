@@ -25,7 +25,7 @@ the image is halved."""
 CROSS_CONTRAST = 40
 """Grey levels between the darkest arm of a cross and the brightest place between its arms."""
 CROSS_LIKENESS = 0.72
-"""Least correlation with a drawn cross. In 309 real scans without marks no place has both."""
+"""Least correlation with a drawn cross. In 516 real scans without marks no place has both."""
 
 EQUAL_FIGURES, OTHER_FIGURES = 3, 4
 """So many figures on one line are text: of one height, or of letters with and without ascenders."""
@@ -71,9 +71,11 @@ class Mark:
 
 def find_marks(image: np.ndarray) -> list[Mark]:
     """The first mark of each kind on a uint8 image, (H, W) or (H, W, 3) RGB."""
-    scale = min(1.0, LONGEST_SIDE / max(image.shape[:2]))
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST_SIDE / max(height, width))
     if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        size = (max(1, round(scale * width)), max(1, round(scale * height)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     # The brightest channel: yellow and green marks are as bright there as white ones.
     grey = np.ascontiguousarray(image if image.ndim == 2 else image.max(axis=2))
     found = {
