@@ -66,8 +66,9 @@ class Submission(ABC):
         """
 
     @abstractmethod
-    def is_complete(self, entry: Entry) -> bool:
-        """Whether the files that `add` wrote for an entry are there still."""
+    def is_complete(self, record: Record, entry: Entry) -> bool:
+        """Whether the files that `add` wrote for an entry are there still, whole, and where those
+        of the record belong."""
 
     @abstractmethod
     def finish(self, entries: Sequence[Entry]) -> None:

@@ -39,7 +39,8 @@ class MapHead(nn.Module):
         self.scale = 1 / math.sqrt(channels)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        raw = self.predict(F.relu(self.mix(features)))
+        # In single precision, also where the network computes in half: bf16 knows 256 places.
+        raw = self.predict(F.relu(self.mix(features))).float()
         score, offset, size = raw.split([1, 2, 2], dim=1)
         h, w = features.shape[-2:]
         x = (torch.arange(w, device=raw.device) + 0.5) / w

@@ -14,11 +14,10 @@ TOLERANCE = 1.0
 """Pixels by which a place may be outside the image, or be another in pixels than as a share of the
 image's sides: both are rounded."""
 
-FAR = 0.1
-"""Share of the image's side by which a point may be outside, with a warning: a network may believe
-that a landmark is just beyond the edge. Farther, the unit is another."""
-
 SUM_TOLERANCE = 1e-3
+
+MOST = 1e9
+"""Numbers beyond are not taken for one: no image is wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,8 @@ def numbers(entry: dict[str, Any], key: str, count: int | None) -> np.ndarray | 
         found = np.array(values, np.float64)
     except OverflowError:  # a whole number that no float reaches
         found = np.array([np.inf])
-    if not np.isfinite(found).all():
-        return Flaw(f"{key} holds a number that is not finite", "not finite")
+    if not (np.abs(found) <= MOST).all():  # false for NaN
+        return Flaw(f"{key} holds a number that is not finite, or beyond {MOST:g}", "not finite")
     return found
 
 
@@ -107,7 +106,9 @@ def detection_flaws(entry: dict[str, Any], size: Size | None) -> list[Flaw]:
     x_min, y_min, x_max, y_max = pixels
     if x_max <= x_min or y_max <= y_min:
         text = f"bbox_pixels {_text(pixels)} is inverted or empty: x_min < x_max, y_min < y_max"
-        flaws.append(Flaw(text, "inverted box"))
+        # What is left of a box that a network puts beside the image is empty, and no mistake.
+        inverted = x_max < x_min or y_max < y_min
+        flaws.append(Flaw(text, "inverted box", "error" if inverted else "warning"))
     if size is not None and _outside(pixels, size).max() > TOLERANCE:
         text = f"bbox_pixels {_text(pixels)} is outside the image of {_pixels(size)} pixels"
         flaws.append(Flaw(text, "outside the image"))
@@ -124,8 +125,7 @@ def regression_flaws(entry: dict[str, Any], points: int | None, size: Size | Non
         if reach.max() > TOLERANCE:
             point = _text(pixels[2 * number - 2 : 2 * number])
             text = f"point {number} at {point} is outside the image of {_pixels(size)} pixels"
-            far = bool((reach > FAR * np.array(size[::-1])).any())
-            flaws.append(Flaw(text, "outside the image", "error" if far else "warning"))
+            flaws.append(Flaw(text, "outside the image", "warning"))
     return flaws
 
 

@@ -24,12 +24,14 @@ NO_TASK = Fault("task_id is empty", "missing value")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a row holds; None is what it does not have, or what could not be read of it."""
+    """What a row holds; None is what it does not have, or what could not be read of it. `mask_name`
+    is where a prediction's mask is to be written."""
 
     image: Path | None = None
     kind: str | None = None
     mask: Path | None = None
     label: Label | None = None
+    mask_name: str | None = None
 
 
 class Root:
@@ -107,7 +109,7 @@ def _lacking_columns(table: Table, row: Row, spec: TaskSpec | None) -> Fault | N
     if row.defect is not None:
         return None
     try:
-        needed = columns_of(_kind(row, spec), _count(row, spec))
+        needed = columns_of(kind_of_row(row, spec), count_of_row(row, spec))
     except CellError:
         return None  # said of the row itself
     return missing_columns(needed, table.columns)
@@ -127,8 +129,8 @@ def _record(
         text = f"image_path '{key}' is already in {first}"
         reasons.found.append(Fault(text, "duplicate row"))
     image = reasons.of(root.file, "image_path", key)
-    kind = reasons.of(_kind, row, spec) or (spec.type if spec else None)
-    count = reasons.of(_count, row, spec) or len(getattr(spec, "points", ()))
+    kind = reasons.of(kind_of_row, row, spec) or (spec.type if spec else None)
+    count = reasons.of(count_of_row, row, spec) or len(getattr(spec, "points", ()))
     side = reasons.of(_side, cells.get("split", ""))
     mask, label = None, None
     needed = () if kind is None else columns_of(kind, count)
@@ -170,7 +172,7 @@ class _Reasons:
 # -- cells that every row has
 
 
-def _kind(row: Row, spec: TaskSpec | None) -> str:
+def kind_of_row(row: Row, spec: TaskSpec | None) -> str:
     cell = row.cells["task_name"]
     kind = cell.lower()
     if kind not in KINDS:
@@ -183,7 +185,7 @@ def _kind(row: Row, spec: TaskSpec | None) -> str:
     return kind
 
 
-def _count(row: Row, spec: TaskSpec | None) -> int:
+def count_of_row(row: Row, spec: TaskSpec | None) -> int:
     count = integer("num_classes", row.cells["num_classes"])
     if not 1 <= count <= MOST_CLASSES:
         raise CellError.of(f"num_classes is {count}, expected 1 to {MOST_CLASSES}", "num_classes")

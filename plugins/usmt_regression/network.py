@@ -26,4 +26,5 @@ class PooledPoints(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         offsets: Tensor = self.linear(self.pool(features).flatten(1))
-        return 0.5 + self.scale * offsets.unflatten(1, (-1, 2))
+        # In single precision, also where the network computes in half: bf16 knows 256 places.
+        return 0.5 + self.scale * offsets.float().unflatten(1, (-1, 2))

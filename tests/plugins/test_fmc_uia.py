@@ -347,6 +347,9 @@ def test_a_root_that_is_none(tmp_path: Path, made: str) -> None:
 
 def test_remarks_on_files(root: Path) -> None:
     assert [remark.kind for remark in opened(root).remarks()] == ["image without a row"]
+    (root / "csv_files" / "zz.csv").write_bytes(b"")  # it may have named the images
+    assert [remark.kind for remark in opened(root).remarks()] == ["no header"]
+    (root / "csv_files" / "zz.csv").unlink()
     write_csv(root, "cls.csv", HEADS["cls"] + ",Split", ROWS["cls"] + ",train", end="\r\n")
     write_csv(root, "det.csv", HEADS["det"] + ",注", ROWS["det"] + ",好", encoding="gbk")
     write_csv(root, "reg.csv", HEADS["reg"], encoding="utf-8-sig")

@@ -176,11 +176,6 @@ ONE = {
         "pixels and shares disagree",
         "pixels apart",
     ),
-    "point far outside": (
-        of_points(both("predicted_points", lambda points: points * [1, 1, 1, 9])),
-        "outside the image",
-        "point 2 at",
-    ),
     "unknown task": (
         first("detection", "ovary_tumor_det", lambda entry: entry.update(task_id="ovary_det")),
         "unknown task",
@@ -228,6 +223,14 @@ WARNINGS = {
         "class 1 is the most probable",
     ),
     "extra key": (of_class(score=3), "extra key", "the extra key score"),
+    "point far outside": (
+        of_points(both("predicted_points", lambda points: points * [1, 1, 1, 9])),
+        "outside the image",
+        "point 2 at",
+    ),
+    "empty box": (
+        of_box(both("bbox", lambda box: box[[0, 1, 0, 3]])), "inverted box", "inverted or empty",
+    ),
     "point just outside": (
         of_points(both("predicted_points", lambda points: points * [-0.01, 1, 1, 1])),
         "outside the image",

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command_line import Usmt
 from PIL import Image
 
 import usmt as api
+from usmt.data.geometry import Frame
+from usmt.predict.views import views_of
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +197,32 @@ def test_the_example_of_the_page_on_predicting(
     image = api.read_image(tmp_path / "scan.png")
     assert names["picture"].shape == (*image.shape[:2], 3)
     assert names["result"].mask.shape == image.shape[:2]
+
+
+@pytest.mark.parametrize("flip", ["none", "horizontal", "vertical", "both"])
+def test_each_view_leads_back_to_the_same_pixels(flip: str):
+    """A mark in the image is, in every view, where the view's frame says it is."""
+    frame = Frame.fit((48, 64), (64, 64))
+    image = torch.zeros(1, 64, 64)
+    x, y = frame.to_network(np.array([10.5, 5.5]))
+    image[0, int(y), int(x)] = 1
+    views = views_of(image, frame, flip)
+    assert len(views) == {"none": 1, "horizontal": 2, "vertical": 2, "both": 4}[flip]
+    places = set()
+    for view in views:
+        _, row, column = (int(i) for i in view.image.nonzero()[0])
+        places.add((row, column))
+        back = view.frame.to_original(np.array([column + 0.5, row + 0.5]))
+        assert np.allclose(back, [10.5, 5.5])
+    assert len(places) == len(views)
+
+
+def test_bf16_keeps_points_and_boxes(trained: Path, realus: Path, model):
+    """Places are computed in single precision: bf16 tells only 256 of them apart."""
+    coarse = api.load(trained, precision="bf16")
+    task = "fetal_head_axes_reg"
+    for number in range(5):
+        path = image_of(realus, task, number)
+        near, exact = coarse.predict(path, task), model.predict(path, task)
+        # A 256th of the canvas is about a pixel here.
+        assert np.abs(near.points - exact.points).max() < 0.5

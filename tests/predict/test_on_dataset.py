@@ -14,6 +14,8 @@ import pytest
 from command_line import Usmt
 from PIL import Image
 
+import usmt as api
+
 TASKS = ("fetal_head", "breast_3cls", "fetal_head_axes_reg", "breast_lesion_det")
 LISTS = {
     "breast_3cls": "classification_predictions.json",
@@ -72,7 +74,7 @@ def test_a_submission_is_complete(usmt: Usmt, trained: Path, root: Path, tmp_pat
     out = tmp_path / "out"
     answer = usmt("predict", trained, "--data", f"fmc_uia={root}", "--out", out, "--json")
     assert answer.code == 0, answer.err
-    assert answer.data["predicted"] == 28 and answer.data["defects"] == []
+    assert answer.data["predicted"] == 28 and answer.data["warnings"] == []
     assert {task: n["predicted"] for task, n in answer.data["tasks"].items()} == dict.fromkeys(
         TASKS, 7
     )
@@ -262,17 +264,122 @@ def test_a_damaged_journal_is_refused(usmt: Usmt, trained: Path, root: Path, tmp
     assert answer.code == 1 and "line 1" in answer.err
 
 
-def test_a_mask_path_that_leaves_the_folder_is_refused(
-    usmt: Usmt, trained: Path, root: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/elsewhere.png",
+        "../",
+        "..",
+        "a/..",
+        "C:\\mask.png",
+        f"{'x' * 250}.png",
+        "detection_predictions.json",
+        ".predictions.jsonl",
+        "SECOND",
+    ],
+)
+def test_a_mask_without_a_place_of_its_own_is_a_defect_of_its_row(
+    usmt: Usmt, trained: Path, root: Path, tmp_path: Path, name: str
 ):
+    """The other images are predicted, and no file is replaced."""
     rows = rows_of(root, "fetal_head")
-    rows[0]["mask_path"] = str(tmp_path / "elsewhere.png")
+    rows[3]["mask_path"] = rows[1]["mask_path"] if name == "SECOND" else name
     write_rows(root / "csv_files" / "fetal_head.csv", list(rows[0]), rows)
     out = tmp_path / "out"
-    answer = usmt("predict", trained, "--data", f"fmc_uia={root}", "--out", out)
-    assert answer.code == 1 and "csv_files/fetal_head.csv:2" in answer.err
+    command = ("predict", trained, "--data", f"fmc_uia={root}", "--out", out)
+    answer = usmt(*command, "--task", "fetal_head")
+    assert answer.code == 1 and "csv_files/fetal_head.csv:5" in answer.err
     assert "Traceback" not in answer.err
-    assert not (tmp_path / "elsewhere.png").exists()
+    assert len(files(out)) == 6
+    assert len((out / ".predictions.jsonl").read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("num_classes", "4", "num_classes is 4"),
+        ("task_id", "", "task_id is empty"),
+        ("task_name", "detection", "the task's spec says segmentation"),
+    ],
+)
+def test_rows_that_are_not_the_tasks_are_not_passed_over(
+    usmt: Usmt, trained: Path, root: Path, tmp_path: Path, column: str, value: str, said: str
+):
+    rows = rows_of(root, "fetal_head")
+    rows[2][column] = value
+    write_rows(root / "csv_files" / "fetal_head.csv", list(rows[0]), rows)
+    out = tmp_path / "out"
+    answer = usmt(
+        "predict", trained, "--data", f"fmc_uia={root}", "--out", out, "--task", "fetal_head"
+    )
+    assert answer.code == 1 and said in answer.err and "csv_files/fetal_head.csv:4" in answer.err
+
+
+def test_the_data_are_never_written_to(usmt: Usmt, trained: Path, root: Path):
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    command = ("predict", trained, "--data", f"fmc_uia={root}", "--out", root, "--overwrite")
+    answer = usmt(*command)
+    assert answer.code == 1 and "is not empty" in answer.err
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_what_changed_since_is_predicted_again(
+    usmt: Usmt, trained: Path, root: Path, tmp_path: Path
+):
+    out = tmp_path / "out"
+    command = ("predict", trained, "--data", f"fmc_uia={root}", "--out", out, "--json")
+    assert usmt(*command).code == 0
+    before = entries(out, "breast_3cls")
+    first, second = (root / "csv_files" / e["image_path"] for e in before[:2])
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    mask = out / rows_of(root, "fetal_head")[0]["mask_path"].replace("../", "")
+    mask.write_bytes(mask.read_bytes()[:40])
+    again = usmt(*command)
+    assert (again.code, again.data["predicted"]) == (0, 3)
+    after = entries(out, "breast_3cls")
+    assert after[0]["predicted_probs"] == pytest.approx(before[1]["predicted_probs"], abs=1e-4)
+    assert after[0]["predicted_probs"] != pytest.approx(before[0]["predicted_probs"], abs=1e-4)
+
+
+def test_what_is_handed_in_is_what_the_model_says(
+    usmt: Usmt, trained: Path, root: Path, tmp_path: Path
+):
+    out = tmp_path / "out"
+    assert usmt("predict", trained, "--data", f"fmc_uia={root}", "--out", out).code == 0
+    model = api.load(trained)
+    for entry in entries(out, "breast_3cls"):
+        result = model.predict(root / "csv_files" / entry["image_path"], "breast_3cls")
+        assert np.allclose(entry["predicted_probs"], result.probabilities, atol=1e-4)
+    for entry in entries(out, "breast_lesion_det"):
+        result = model.predict(root / "csv_files" / entry["image_path"], "breast_lesion_det")
+        assert np.allclose(entry["bbox_pixels"], result.box, atol=0.01)
+    for entry in entries(out, "fetal_head_axes_reg"):
+        result = model.predict(root / "csv_files" / entry["image_path"], "fetal_head_axes_reg")
+        assert np.allclose(entry["predicted_points_pixels"], result.points.ravel(), atol=0.01)
+    held = 0
+    for row in rows_of(root, "fetal_head"):
+        result = model.predict(root / "csv_files" / row["image_path"], "fetal_head")
+        mask = np.array(Image.open(out / row["mask_path"].replace("../", "")))
+        assert (mask == result.mask).mean() > 0.999
+        held += int(mask.sum())
+    assert held > 0
+
+
+def test_a_folder_that_fails_its_check_is_said_so(
+    usmt: Usmt, trained: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from usmt_fmc_uia.submission import FmcUiaSubmission
+
+    finish = FmcUiaSubmission.finish
+
+    def losing(self: Any, found: Any) -> None:
+        finish(self, [one for one in found if one["task_id"] != "breast_3cls"])
+
+    monkeypatch.setattr(FmcUiaSubmission, "finish", losing)
+    answer = usmt("predict", trained, "--data", f"fmc_uia={root}", "--out", tmp_path / "out")
+    assert answer.code == 1 and "classification_predictions.json" in answer.err
 
 
 def test_a_dataset_without_a_form_of_its_own(usmt: Usmt, trained: Path, tmp_path: Path):

@@ -34,7 +34,9 @@ def test_a_mask_with_its_pictures_and_measurements(
     assert answer.code == 0, answer.err
     folder = out / "fetal_head"
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{name}{end}" for name in ("one", "one-2", "two") for end in (".json", ".png", "-mask.png")
+        f"{name}{end}"
+        for name in ("one", "one-2", "two")
+        for end in (".json", ".overlay.png", ".mask.png")
     )
     for entry, image in zip(answer.data, images, strict=True):
         assert entry["image"] == str(image)
@@ -47,7 +49,8 @@ def test_a_mask_with_its_pictures_and_measurements(
         assert entry["result"]["classes"]["head"]["pixels"] == int((mask == 1).sum())
         measured = entry["measurements"]["head_circumference"]
         assert measured["mm"] == pytest.approx(0.2 * measured["px"])
-        assert json.loads(Path(entry["files"]["overlay"]).with_suffix(".json").read_text()) == entry
+        written = Path(entry["files"]["overlay"].replace(".overlay.png", ".json")).read_text()
+        assert json.loads(written) == entry
     plain = usmt(*command).data[0]["measurements"]["head_circumference"]
     assert plain == {"px": answer.data[0]["measurements"]["head_circumference"]["px"]}
 
@@ -122,3 +125,38 @@ def test_wrong_commands(
     assert answer.code == 1 and said in answer.err
     assert "Traceback" not in answer.err
     assert not (tmp_path / "predictions").exists()
+
+
+def test_files_never_take_each_others_place(
+    usmt: Usmt, trained: Path, images: list[Path], tmp_path: Path
+):
+    out = tmp_path / "out"
+    second = tmp_path / "c" / "one-2.png"
+    second.parent.mkdir()
+    shutil.copy(images[2], second)
+    third = tmp_path / "c" / "one.mask.png"
+    shutil.copy(images[2], third)
+    command = ("predict", trained, "--task", "fetal_head", "--out", out, "--json")
+    answer = usmt(*command, *images[:2], second, third)
+    assert answer.code == 0, answer.err
+    places = [path for entry in answer.data for path in entry["files"].values()]
+    assert len(set(places)) == 8 and len(list((out / "fetal_head").iterdir())) == 12
+    before = {path: path.read_bytes() for path in (out / "fetal_head").iterdir()}
+    other = usmt(*command, images[1])  # `one` again, but another image
+    assert other.code == 1 and "another image" in other.err and "--overwrite" in other.err
+    assert {path: path.read_bytes() for path in (out / "fetal_head").iterdir()} == before
+    assert usmt(*command, images[1], "--overwrite").code == 0
+    assert usmt(*command, images[1]).code == 0  # the same image once more
+
+
+def test_images_are_never_replaced(usmt: Usmt, trained: Path, images: list[Path], tmp_path: Path):
+    place = tmp_path / "out" / "fetal_head"
+    place.mkdir(parents=True)
+    for image in images[1:]:
+        shutil.copy(image, place / image.name)
+    shutil.copy(images[0], place / "one.overlay.png")
+    before = {path: path.read_bytes() for path in place.iterdir()}
+    command = ("predict", trained, place, "--task", "fetal_head", "--out", tmp_path / "out")
+    answer = usmt(*command, "--overwrite")
+    assert answer.code == 1 and "among the images" in answer.err
+    assert {path: path.read_bytes() for path in place.iterdir()} == before

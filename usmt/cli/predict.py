@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from usmt.cli.session import JsonOption, PluginsDirOption, Session, SpecsOption, open_run_session
+from usmt.cli.session import JsonOption, PluginsDirOption, Session, open_run_session
 from usmt.cli.train import parse_data
 from usmt.errors import ConfigError
 
@@ -54,15 +54,17 @@ def predict(
     ] = "auto",
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace predictions of another model in the folder."),
+        typer.Option(
+            "--overwrite", help="Replace predictions of another model, or of another image."
+        ),
     ] = False,
-    specs: SpecsOption = None,
     plugins_dir: PluginsDirOption = None,
     json: JsonOption = False,
 ) -> None:
     """Predict single images, or a whole dataset in the form in which it is handed in.
 
-    What is there already is kept: a command that was stopped goes on when it is given again.
+    Of a dataset, what was predicted is kept: a command that was stopped goes on when it is given
+    again.
     """
     from usmt.predict.model import load
     from usmt.train.run_folder import RunFolder
@@ -73,11 +75,11 @@ def predict(
     if data is not None and size is not None:
         raise ConfigError("--pixel-size is for single images, not for --data")
     settings = RunFolder.of(run).settings()
-    session = open_run_session(settings, specs, plugins_dir, json)
+    session = open_run_session(settings, None, plugins_dir, json)
     model = load(run, device=device, precision=precision, plugins=session.plugins)
-    chosen = {"tta": tta, "batch_size": batch_size}
+    chosen = {"tta": tta, "batch_size": batch_size, "overwrite": overwrite}
     if bindings:
-        _predict_dataset(model, session, bindings, task or [], out, overwrite, chosen)
+        _predict_dataset(model, session, bindings, task or [], out, chosen)
     else:
         _predict_files(model, session, images or [], task or [], out, size, chosen)
 
@@ -88,14 +90,13 @@ def _predict_dataset(
     bindings: dict[str, Any],
     only: list[str],
     out: Path,
-    overwrite: bool,
     chosen: dict[str, Any],
 ) -> None:
     from usmt.data.collection import open_datasets
     from usmt.predict.on_dataset import Job, predict_dataset
 
     (dataset,) = open_datasets(session.plugins, bindings).values()
-    job = Job(dataset, out, only, overwrite=overwrite, **chosen)
+    job = Job(dataset, out, only, **chosen)
     predict_dataset(model, job, session.output)
 
 
@@ -110,7 +111,7 @@ def _predict_files(
 ) -> None:
     from usmt.predict.on_files import FilesJob, image_files, predict_files
 
-    specs = [model.spec(name) for name in only] or [model.spec()]
+    specs = [model.spec(name) for name in dict.fromkeys(only)] or [model.spec()]
     job = FilesJob(image_files(images), specs, out, pixel_size=pixel_size, **chosen)
     predict_files(model, job, session.output)
 

@@ -71,10 +71,12 @@ def open_run_session(
 ) -> Session:
     """For a run that exists: with the folders that it names, and those of the command.
 
-    The run holds the specs of its tasks; the folders that they came from may be gone.
+    The run holds the specs of its tasks; the folders that they came from may be gone. Whether one
+    that is gone held a plugin that is needed is known when it is asked for.
     """
     spec_dirs = [*filter(Path.is_dir, run.specs), *(specs or [])]
-    return open_session(spec_dirs, [*run.plugins_dirs, *(plugins_dirs or [])], json)
+    loose = [*filter(Path.is_dir, run.plugins_dirs), *(plugins_dirs or [])]
+    return open_session(spec_dirs, loose, json)
 
 
 def open_session(

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from usmt.errors import DataError
+from usmt.whole_file import write_bytes
 
 NAME = ".predictions.jsonl"
 
@@ -21,12 +22,14 @@ class Done:
 
     Attributes:
         model: fingerprint of what predicted it.
+        image: fingerprint of what was predicted; None where the dataset gives none.
         entry: what the submission lists of it.
     """
 
     task: str
     key: str
     model: str
+    image: str | None
     entry: dict[str, Any]
 
 
@@ -70,19 +73,19 @@ class Journal:
 
     def append(self, done: Done) -> None:
         with self.path.open("ab") as file:
-            file.write(json.dumps(asdict(done), ensure_ascii=False).encode() + b"\n")
+            file.write(_line(done))
 
     def forget(self, tasks: Collection[str]) -> None:
         """Drops the lines of some tasks."""
         kept = [one for one in self.read() if one.task not in tasks]
-        fresh = self.path.with_name(f"{NAME}.new")
-        fresh.write_bytes(
-            b"".join(json.dumps(asdict(one), ensure_ascii=False).encode() + b"\n" for one in kept)
-        )
-        fresh.replace(self.path)
+        write_bytes(self.path, b"".join(map(_line, kept)))
 
     def _damaged(self, reason: str) -> DataError:
         return DataError(
             f"{self.path}: not the journal of a folder of predictions: {reason}",
             hint="Remove the file to predict everything anew, or choose another --out.",
         )
+
+
+def _line(done: Done) -> bytes:
+    return json.dumps(asdict(done), ensure_ascii=False).encode() + b"\n"

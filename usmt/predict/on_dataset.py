@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from usmt.dataset import Dataset, Record, Submission
+from usmt.dataset import Dataset, Entry, Record, Submission
 from usmt.errors import ConfigError, DataError, Defect, kind_of, listed
 from usmt.output import Output
 from usmt.predict.journal import NAME, Done, Journal
@@ -65,8 +67,8 @@ def predict_dataset(model: Model, job: Job, output: Output) -> dict[str, Any]:
         )
     submission = dataset.submission(folder) or PredictionList(folder, model.types)
     journal = Journal(folder)
-    name = f"{model.fingerprint[:16]}{'+tta' if job.tta else ''}"
-    done = _already_done(journal, submission, specs, name, job)
+    makers = {spec.id: _maker(model, spec, job) for spec in specs}
+    done = _already_done(journal, submission, records, makers, job)
     open_records = [one for one in records if (one.task, one.key) not in done]
     if kept := len(records) - len(open_records):
         output.note(f"{kept} of {len(records)} images are predicted already")
@@ -79,30 +81,33 @@ def predict_dataset(model: Model, job: Job, output: Output) -> dict[str, Any]:
             else:
                 record, result, size = seen
                 entry = dict(submission.add(record, model.spec(record.task), result, size))
-                done[record.task, record.key] = Done(record.task, record.key, name, entry)
-                journal.append(done[record.task, record.key])
+                image = dataset.fingerprint(record)
+                fresh = Done(record.task, record.key, makers[record.task], image, entry)
+                done[record.task, record.key] = fresh
+                journal.append(fresh)
             bar.advance()
     seconds = time.monotonic() - started
-    of_others = [one for one in journal.read() if one.task not in {spec.id for spec in specs}]
     mine = [done[one.task, one.key] for one in records if (one.task, one.key) in done]
-    submission.finish([one.entry for one in [*mine, *of_others]])
-    faults = defects + _check(submission, specs, output)
+    submission.finish([*(one.entry for one in mine), *_of_others(journal, makers)])
+    reported = {defect.place for defect in defects}
+    found, warnings = _check(submission, specs, output)
+    faults = defects + [one for one in found if one.place not in reported]
     made = len(open_records) - len(defects)
     answer = {
         "folder": str(folder),
         "tasks": _counts(specs, records, mine),
         "predicted": made,
         "images_per_second": made / seconds if made else None,
-        "defects": [asdict(defect) for defect in faults],
+        "warnings": [asdict(warning) for warning in warnings],
     }
-    _tell(answer, output)
+    _tell(answer, len(open_records), output)
     if faults:
-        raise _whole(faults, folder)
+        raise _error(faults, len(defects), folder)
     return answer
 
 
 def _specs(model: Model, job: Job) -> list[TaskSpec]:
-    wanted = [model.spec(name) for name in job.only] or list(model.tasks.values())
+    wanted = [model.spec(name) for name in dict.fromkeys(job.only)] or list(model.tasks.values())
     name, synthetic = job.dataset.name, job.dataset.synthetic
     served = [spec for spec in wanted if synthetic or spec.dataset == name]
     if not served:
@@ -111,21 +116,34 @@ def _specs(model: Model, job: Job) -> list[TaskSpec]:
     return served
 
 
+def _maker(model: Model, spec: TaskSpec, job: Job) -> str:
+    """Of all that changes what is predicted of a task."""
+    options = model.types[spec.type].options.model_dump(mode="json")
+    parts = [model.fingerprint, spec.model_dump(mode="json"), options, job.tta]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _already_done(
-    journal: Journal, submission: Submission, specs: Sequence[TaskSpec], name: str, job: Job
+    journal: Journal,
+    submission: Submission,
+    records: Sequence[Record],
+    makers: Mapping[str, str],
+    job: Job,
 ) -> dict[tuple[str, str], Done]:
-    """What this model has done, with its files still there; makes the folder ready."""
-    folder, mine = job.folder, {spec.id for spec in specs}
+    """What this model has done of the images as they are now, with its files still there; makes
+    the folder ready."""
+    folder = job.folder
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if not journal.path.exists() and any(folder.iterdir()) and not job.overwrite:
+    if not journal.path.exists() and any(folder.iterdir()):
         raise ConfigError(
             f"--out {folder}: is not empty and was not written by usmt predict (no {NAME})",
-            hint="Choose another --out, or --overwrite to write into it.",
+            hint="Choose another --out.",
         )
+    journal.path.touch()
     journal.cut_torn_line()
-    found = [one for one in journal.read() if one.task in mine]
-    foreign = {one.task for one in found if one.model != name}
+    found = [one for one in journal.read() if one.task in makers]
+    foreign = {one.task for one in found if one.model != makers[one.task]}
     if foreign and not job.overwrite:
         raise ConfigError(
             f"--out {folder}: holds predictions of another model, or made with other options, "
@@ -134,11 +152,22 @@ def _already_done(
         )
     if foreign:
         journal.forget(foreign)
+        # Until all is predicted anew, the lists must not speak of what was thrown away.
+        submission.finish(_of_others(journal, makers))
+    kept = {(one.task, one.key): one for one in found if one.task not in foreign}
     return {
-        (one.task, one.key): one
-        for one in found
-        if one.task not in foreign and submission.is_complete(one.entry)
+        name: kept[name]
+        for record in records
+        if (name := (record.task, record.key)) in kept
+        and kept[name].image == job.dataset.fingerprint(record)
+        and submission.is_complete(record, kept[name].entry)
     }
+
+
+def _of_others(journal: Journal, makers: Mapping[str, str]) -> list[Entry]:
+    """The entries of tasks that are not predicted now, each image once."""
+    latest = {(one.task, one.key): one for one in journal.read() if one.task not in makers}
+    return [one.entry for one in latest.values()]
 
 
 Seen = tuple[Record, Any, tuple[int, int]]
@@ -186,26 +215,24 @@ def _read(model: Model, dataset: Dataset, record: Record) -> tuple[Record, Prepa
         return Defect(record.task, record.place, error.message, kind_of(error.message, "image"))
 
 
-def _check(submission: Submission, specs: Sequence[TaskSpec], output: Output) -> list[Defect]:
-    """Reads the folder as whoever receives it will. Returns the errors; warns of the rest."""
+def _check(
+    submission: Submission, specs: Sequence[TaskSpec], output: Output
+) -> tuple[list[Defect], list[Defect]]:
+    """Reads the folder as whoever receives it will: errors and warnings."""
     mine = {spec.id for spec in specs}
-    errors = []
-    lacking: Counter[str] = Counter()
     with output.progress("checking what was written", None):
         defects = submission.check()
-    for defect in defects:
-        if defect.task and defect.task not in mine:
-            lacking[defect.task] += 1
-        elif defect.severity == "error":
-            errors.append(defect)
-        else:
-            output.warning(str(defect))
-    if lacking:
+    errors = [one for one in defects if one.severity == "error"]
+    warnings = [one for one in defects if one.severity == "warning"]
+    if warnings:
+        head = f"{len(warnings)} remarks on what was written:"
+        output.warning("\n".join([head, *listed(warnings)]))
+    if lacking := sorted({one.task for one in errors if one.task and one.task not in mine}):
         output.warning(
-            "the folder is not complete yet: predictions of tasks that are not of this model are "
-            f"missing or wrong ({', '.join(sorted(lacking))}); predict them into the same folder"
+            f"the folder is not complete yet: predictions of other tasks are missing or wrong "
+            f"({', '.join(lacking)}); predict them into the same folder"
         )
-    return errors
+    return [one for one in errors if not one.task or one.task in mine], warnings
 
 
 def _counts(
@@ -218,21 +245,26 @@ def _counts(
     }
 
 
-def _tell(answer: dict[str, Any], output: Output) -> None:
+def _tell(answer: dict[str, Any], left: int, output: Output) -> None:
     output.data(answer)
     rows = [(task, *counts.values()) for task, counts in answer["tasks"].items()]
     rate = answer["images_per_second"]
-    note = (
-        f"{answer['predicted']} images, {rate:.1f} a second" if rate else "nothing was left to do"
+    note = f"{rate:.1f} images a second" if rate else "nothing was left to do"
+    output.table(
+        "Predictions",
+        ("task", "type", "images", "predicted"),
+        rows,
+        note=note if rate or not left else None,
     )
-    output.table("Predictions", ("task", "type", "images", "predicted"), rows, note=note)
     output.text(f"The predictions are in {answer['folder']}")
 
 
-def _whole(faults: Sequence[Defect], folder: Path) -> DataError:
+def _error(faults: Sequence[Defect], unpredicted: int, folder: Path) -> DataError:
     head = f"{len(faults)} predictions in {folder} are missing or wrong:"
     return DataError(
         "\n".join([head, *listed(faults)]),
-        hint="Mend the data and give the command again: it does what is left.",
+        hint="Mend the data and give the command again: it does what is left."
+        if unpredicted
+        else "See usmt submission check, or predict into another folder.",
         defects=faults,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from usmt.data.image_file import png_bytes, read_image
-from usmt.errors import DataError, Defect, kind_of, listed
+from usmt.errors import ConfigError, DataError, Defect, kind_of, listed
 from usmt.output import Output, jsonable, shown
 from usmt.predict.model import Model
 from usmt.task_spec import TaskSpec
@@ -26,7 +27,7 @@ class FilesJob:
     """What is to be predicted where.
 
     Attributes:
-        images: files, each with the name that its results get.
+        overwrite: replace results of other images that have the same names.
         pixel_size: (width, height) of a pixel in mm; None: measurements are in pixels alone.
     """
 
@@ -35,18 +36,20 @@ class FilesJob:
     folder: Path
     tta: bool = False
     batch_size: int = 16
+    overwrite: bool = False
     pixel_size: tuple[float, float] | None = None
 
 
 def predict_files(model: Model, job: FilesJob, output: Output) -> list[dict[str, Any]]:
-    """Writes TASK/NAME.json, TASK/NAME.png (the result drawn on the image) and TASK/NAME-mask.png
-    or the like, NAME being the file's stem.
+    """Writes TASK/NAME.json, TASK/NAME.overlay.png (the result drawn on the image) and
+    TASK/NAME.mask.png or the like, NAME being the file's stem.
 
     Returns what the JSON files hold. Raises DataError for files that cannot be read, after all
     others were predicted.
     """
     check_folder(job.folder)
     names = _names(job.images)
+    _check_free(job, names)
     answers, defects = [], []
     with output.progress("predicting", len(names) * len(job.specs)) as bar:
         paths = list(names)
@@ -87,25 +90,59 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise DataError(f"{path}: there is no such file")
-        inside = (
-            sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
-            if (path.is_dir())
-            else [path]
-        )
+        inside = _images_in(path) if path.is_dir() else [path]
         if not inside:
             raise DataError(f"{path}: no image in this folder ({', '.join(SUFFIXES)})")
         found += inside
     return found
 
 
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(
+        one
+        for one in folder.iterdir()
+        if one.suffix.lower() in SUFFIXES and one.name[0] != "." and one.is_file()
+    )
+
+
 def _names(images: Sequence[Path]) -> dict[Path, str]:
-    """A name for each file, once: its stem, with a number where two files have the same."""
+    """A name for each file, once: its stem, with a number where that is taken."""
     names: dict[Path, str] = {}
-    taken: dict[str, int] = {}
     for path in dict.fromkeys(images):
-        count = taken[path.stem] = taken.get(path.stem, 0) + 1
-        names[path] = path.stem if count == 1 else f"{path.stem}-{count}"
+        numbered = (f"{path.stem}-{number}" for number in count(2))
+        taken = set(names.values())
+        names[path] = next(name for name in chain([path.stem], numbered) if name not in taken)
     return names
+
+
+def _check_free(job: FilesJob, names: Mapping[Path, str]) -> None:
+    """Raises ConfigError where a result would take the place of an image, or of the result of
+    another image."""
+    images = {path.resolve() for path in names}
+    for spec in job.specs:
+        place = job.folder / spec.id
+        for path, name in names.items():
+            beside = {one for one in images if one.parent == place.resolve()}
+            if taken := sorted(one for one in beside if one.name.startswith(f"{name}.")):
+                raise ConfigError(
+                    f"--out {job.folder}: results would lie among the images, as {taken[0]}",
+                    hint="Choose another --out.",
+                )
+            listed = place / f"{name}.json"
+            if not job.overwrite and listed.exists() and _image_of(listed) != str(path.resolve()):
+                raise ConfigError(
+                    f"{listed}: holds the result of another image",
+                    hint="Choose another --out, or --overwrite to replace it.",
+                )
+
+
+def _image_of(listed: Path) -> str | None:
+    """The image that a JSON file was written for; None if it was not written here."""
+    try:
+        image = json.loads(listed.read_text(encoding="utf-8"))["image"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return str(Path(image).resolve()) if isinstance(image, str) else None
 
 
 def _entry(
@@ -141,10 +178,10 @@ def _write(
     result: Any,
 ) -> dict[str, Any]:
     place = job.folder / spec.id
-    files = {"overlay": place / f"{name}.png"}
+    files = {"overlay": place / f"{name}.overlay.png"}
     write_bytes(files["overlay"], png_bytes(model.draw(image, result, spec.id)))
     for kind, picture in model.type_of(spec.id).as_images(spec, result).items():
-        files[kind] = place / f"{name}-{kind}.png"
+        files[kind] = place / f"{name}.{kind}.png"
         write_bytes(files[kind], png_bytes(picture))
     whole = {**entry, "files": {kind: str(path) for kind, path in files.items()}}
     text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)

@@ -48,8 +48,9 @@ class PredictionList(Submission):
             "files": files,
         }
 
-    def is_complete(self, entry: Entry) -> bool:
-        return all((self.folder / name).is_file() for name in entry["files"].values())
+    def is_complete(self, record: Record, entry: Entry) -> bool:
+        files, size = entry.get("files", {}), tuple(entry.get("size", ()))
+        return all(_image_problem(self.folder / name, size) is None for name in files.values())
 
     def finish(self, entries: Sequence[Entry]) -> None:
         text = json.dumps(list(entries), indent=1, ensure_ascii=False, allow_nan=False)
