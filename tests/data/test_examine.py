@@ -10,8 +10,8 @@ import pytest
 
 from usmt import DataError, Dataset, DatasetOptions, Fault, Faults, Record, TaskSpec
 from usmt.data.examine import defects_of, examine
-from usmt.data.label_hash import label_hash
 from usmt.errors import each_of, kind_of
+from usmt.inspect.label_hash import label_hash
 from usmt_detection.task_type import DetectionSpec, DetectionTaskType
 
 SPEC = DetectionSpec(

@@ -15,8 +15,8 @@ from usmt.cli.train import parse_data
 from usmt.errors import ConfigError, UsmtError
 
 if TYPE_CHECKING:
-    from usmt.data.inventory import Inventory
     from usmt.data.split import Split
+    from usmt.inspect.inventory import Inventory
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="NAME[=ROOT]", help="Dataset and its folder, as in --data.")
@@ -51,9 +51,9 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Find everything that is wrong or odd about a dataset."""
-    from usmt.data.check import check_dataset
-    from usmt.data.check_report import raise_errors, say_checked, write_list
     from usmt.data.split import Split
+    from usmt.inspect.check import check_dataset
+    from usmt.inspect.check_report import raise_errors, say_checked, write_list
 
     session = open_session(specs, plugins_dir, json)
     frozen = None if split is None else (str(split), Split.read(split))
@@ -77,9 +77,9 @@ def stats(
     json: JsonOption = False,
 ) -> None:
     """Describe a dataset in numbers, task by task."""
-    from usmt.data.statistics import take_statistics
-    from usmt.data.statistics_picture import draw_statistics
-    from usmt.data.statistics_report import say_statistics
+    from usmt.inspect.statistics import take_statistics
+    from usmt.inspect.statistics_picture import draw_statistics
+    from usmt.inspect.statistics_report import say_statistics
     from usmt.whole_file import write_bytes
 
     session = open_session(specs, plugins_dir, json)
@@ -114,7 +114,7 @@ def show(
     plugins_dir: PluginsDirOption = None,
 ) -> None:
     """Draw images with their labels, each beside the bare image."""
-    from usmt.data.label_gallery import as_html, as_png, draw_examples
+    from usmt.inspect.label_gallery import as_html, as_png, draw_examples
     from usmt.whole_file import write_bytes
 
     session = open_session(specs, plugins_dir, json=False)
@@ -157,7 +157,7 @@ def split(
     json: JsonOption = False,
 ) -> None:
     """Draw a dataset's split and keep it, for many runs."""
-    from usmt.data.freeze_split import say_split
+    from usmt.inspect.freeze_split import say_split
 
     if out.exists() and not force:
         raise ConfigError(
@@ -173,14 +173,14 @@ def split(
 
 
 def _inventory(session: Session, data: str, tasks: list[str] | None) -> Inventory:
-    from usmt.data.inventory import take_inventory
+    from usmt.inspect.inventory import take_inventory
 
     return take_inventory(parse_data([data]), session.plugins, session.catalogue, tasks or [])
 
 
 def _draw_split(session: Session, data: str, **given: float | None) -> Split:
     """Of the whole dataset, as training would draw it but for what is given."""
-    from usmt.data.freeze_split import split_inventory
+    from usmt.inspect.freeze_split import split_inventory
     from usmt.train.config import SplitSettings
 
     settings = SplitSettings.model_validate({k: v for k, v in given.items() if v is not None})

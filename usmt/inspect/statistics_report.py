@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from usmt.data.statistics import Range, TaskStatistics
 from usmt.data.stratify import SIDES
+from usmt.inspect.statistics import Range, TaskStatistics
 from usmt.output import Output
 
 _SIZES = ("width min", "median", "max", "height min", "median", "max")

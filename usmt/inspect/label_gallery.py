@@ -13,9 +13,9 @@ import numpy as np
 
 from usmt.data.examine import examine
 from usmt.data.image_file import png_bytes
-from usmt.data.inventory import Inventory
 from usmt.dataset import Record
 from usmt.errors import DataError
+from usmt.inspect.inventory import Inventory
 
 if TYPE_CHECKING:
     from PIL.Image import Image

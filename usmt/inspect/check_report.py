@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from usmt.data.check import Checked
 from usmt.errors import DataError
+from usmt.inspect.check import Checked
 from usmt.output import Output
 from usmt.whole_file import write_csv
 

@@ -15,7 +15,7 @@ from harmed_pack import Found, Table, harm
 from PIL import Image
 from real_pack import copy_pack, read_rows
 
-from usmt.data.check import RARE_RECORDS
+from usmt.inspect.check import RARE_RECORDS
 
 WARNINGS = {
     "burnt-in annotation",

@@ -9,16 +9,16 @@ from functools import partial
 
 import numpy as np
 
-from usmt.data.burnt_in import find_marks
 from usmt.data.examine import Check, defects_of, examine, in_threads
-from usmt.data.inventory import Inventory
-from usmt.data.label_hash import label_hash
-from usmt.data.relations import Relations, Seen, knows_source
 from usmt.data.scan import look
 from usmt.data.split import Split
 from usmt.data.stratify import ENOUGH_GROUPS
 from usmt.dataset import Record, Side
 from usmt.errors import Defect, Fault, kind_of, near
+from usmt.inspect.burnt_in import find_marks
+from usmt.inspect.inventory import Inventory
+from usmt.inspect.label_hash import label_hash
+from usmt.inspect.relations import Relations, Seen, knows_source
 from usmt.output import Output
 
 SIDES_OF_IMAGES = (16, 8192)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from usmt import RootOptions
-from usmt.data.burnt_in import find_marks
+from usmt.inspect.burnt_in import find_marks
 from usmt_fmc_uia import FmcUia
 
 SCANS = ("lung_disease_3cls", "nerve_vessel_multi", "fetal_head")

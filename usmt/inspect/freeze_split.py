@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from usmt.data.draw_split import draw_split
-from usmt.data.inventory import Inventory
 from usmt.data.scan import scan
 from usmt.data.split import Split
 from usmt.data.stratify import SIDES
 from usmt.errors import DataError
+from usmt.inspect.inventory import Inventory
 from usmt.output import Output
 
 

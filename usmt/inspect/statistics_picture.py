@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from usmt.data.statistics import TaskStatistics
+from usmt.inspect.statistics import TaskStatistics
 
 # Okabe and Ito's colours, told apart by the colour-blind.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")

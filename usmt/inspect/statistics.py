@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from usmt.data.examine import examine, in_threads
-from usmt.data.inventory import Inventory
 from usmt.data.stratify import SIDES
 from usmt.dataset import Record
+from usmt.inspect.inventory import Inventory
 from usmt.output import Output
 from usmt.task_type import Size
 
