@@ -96,7 +96,7 @@ TO_PREDICT = [
     command(
         *(*PREDICT, "--data", "fmc_uia=data", "--out", "specs"),
         place="--out specs",
-        way_out="--overwrite",
+        way_out="Choose another --out",
     ),
     command(*PREDICT, "--data", "phantom=data", place="data.phantom.root", way_out="allowed"),
     command(*PREDICT, "--data", "fmc_uia=gone", place="gone", way_out="challenge's layout"),

@@ -84,9 +84,7 @@ CHECKPOINTS = [
 RUNS = [
     run("none", remove("run"), "run: not a run", "Give the folder that `usmt train` printed."),
     run("a file", both(remove("run"), put("run", "x")), "run: not a run", "Give the folder"),
-    run(
-        "settings cut off", cut("run/config.yaml"), "run/config.yaml:1:1", "restore it from a copy"
-    ),
+    run("settings cut off", cut("run/config.yaml"), "run/config.yaml:", "restore it from a copy"),
     run("settings that are text", put("run/config.yaml", "x"), "run/config.yaml:1:1", "expected"),
     run("unknown setting", put("run/config.yaml", "epoch: 3"), "run/config.yaml:1:1", "'epochs'"),
     run("no list of tasks", remove("run/task_specs/tasks.yaml"), "tasks.yaml:1:1", "cannot be"),

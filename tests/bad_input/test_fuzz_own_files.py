@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,10 @@ def test_a_split(folder: Path, content: bytes) -> None:
 
 # -- what was predicted already
 
-DONE = [Done("a", f"../{i}.png", "m", {"mask_path": "x", "box": [1.5, None]}) for i in range(3)]
-JOURNAL = "".join(
-    json.dumps({"task": d.task, "key": d.key, "model": d.model, "entry": d.entry}) + "\n"
-    for d in DONE
-)
+DONE = [
+    Done("a", f"../{i}.png", "m", None, {"mask_path": "x", "box": [1.5, None]}) for i in range(3)
+]
+JOURNAL = "".join(json.dumps(asdict(done)) + "\n" for done in DONE)
 
 
 @given(st.binary(max_size=200) | mutated([JOURNAL.encode()]))
@@ -95,6 +95,7 @@ def test_a_journal(folder: Path, content: bytes) -> None:
         for done in found:
             assert isinstance(done.task, str) and isinstance(done.key, str)
             assert isinstance(done.model, str) and isinstance(done.entry, dict)
+            assert done.image is None or isinstance(done.image, str)
 
 
 # -- lists of predictions

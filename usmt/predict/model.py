@@ -17,7 +17,7 @@ from torchvision import tv_tensors
 from usmt.data.geometry import Frame, fit
 from usmt.data.image_file import read_image
 from usmt.data.images import as_rgb
-from usmt.errors import ConfigError, DataError, near
+from usmt.errors import ConfigError, DataError, UsmtError, near
 from usmt.evaluate.inference import predict_rows
 from usmt.measurement import Measurement
 from usmt.model.network import Network
@@ -119,15 +119,23 @@ class Model:
         return PreparedImage(task, fit(tv_tensors.Image(pixels), frame).as_subclass(Tensor), frame)
 
     def predict_prepared(self, images: Sequence[PreparedImage], *, tta: bool = False) -> list[Any]:
-        """The results for a batch, which may mix tasks."""
+        """The results for a batch, which may mix tasks. Raises UsmtError if it is too large for the
+        device."""
         looks = [
             views_of(one.image, one.frame, self.tasks[one.task].flip if tta else "none")
             for one in images
         ]
         batch = torch.stack([view.image for views in looks for view in views])
         names = [one.task for one, views in zip(images, looks, strict=True) for _ in views]
-        with torch.inference_mode(), self._precision():
-            rows = predict_rows(self._network, batch, [self._index[n] for n in names], self.device)
+        indices = [self._index[name] for name in names]
+        try:
+            with torch.inference_mode(), self._precision():
+                rows = predict_rows(self._network, batch, indices, self.device)
+        except torch.OutOfMemoryError:
+            raise UsmtError(
+                f"{self.device} has no memory for {len(batch)} images at once",
+                hint="Give a smaller --batch-size.",
+            ) from None
         predictions = iter(rows)
         return [
             self._decode(one.task, [(next(predictions), view) for view in views])
