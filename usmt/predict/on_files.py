@@ -108,10 +108,11 @@ def _images_in(folder: Path) -> list[Path]:
 def _names(images: Sequence[Path]) -> dict[Path, str]:
     """A name for each file, once: its stem, with a number where that is taken."""
     names: dict[Path, str] = {}
+    taken: set[str] = set()
     for path in dict.fromkeys(images):
         numbered = (f"{path.stem}-{number}" for number in count(2))
-        taken = set(names.values())
         names[path] = next(name for name in chain([path.stem], numbered) if name not in taken)
+        taken.add(names[path])
     return names
 
 
@@ -121,8 +122,9 @@ def _check_free(job: FilesJob, names: Mapping[Path, str]) -> None:
     images = {path.resolve() for path in names}
     for spec in job.specs:
         place = job.folder / spec.id
+        folder = place.resolve()
+        beside = [one for one in images if one.parent == folder]
         for path, name in names.items():
-            beside = {one for one in images if one.parent == place.resolve()}
             if taken := sorted(one for one in beside if one.name.startswith(f"{name}.")):
                 raise ConfigError(
                     f"--out {job.folder}: results would lie among the images, as {taken[0]}",
