@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from usmt.dataset import Dataset, DatasetOptions, Entry, Record, RootOptions, Submission
     from usmt.errors import DataError, Defect, Fault, Faults, UsmtError
     from usmt.evaluate.image_metric import ImageMetric
+    from usmt.executor import Ended, Executor, ExecutorOptions, Job
     from usmt.hookspecs import hookimpl
     from usmt.measurement import Measurement, MeasurementSpec, ellipse_circumference
     from usmt.output import Output
@@ -33,7 +34,10 @@ _HOMES = {
     "Dataset": "usmt.dataset",
     "DatasetOptions": "usmt.dataset",
     "Defect": "usmt.errors",
+    "Ended": "usmt.executor",
     "Entry": "usmt.dataset",
+    "Executor": "usmt.executor",
+    "ExecutorOptions": "usmt.executor",
     "Fault": "usmt.errors",
     "Faults": "usmt.errors",
     "Features": "usmt.task_type",
@@ -41,6 +45,7 @@ _HOMES = {
     "GroupSpec": "usmt.task_spec",
     "Identifier": "usmt.task_spec",
     "ImageMetric": "usmt.evaluate.image_metric",
+    "Job": "usmt.executor",
     "Measurement": "usmt.measurement",
     "MeasurementSpec": "usmt.measurement",
     "Model": "usmt.predict.model",
@@ -74,7 +79,10 @@ __all__ = [
     "Dataset",
     "DatasetOptions",
     "Defect",
+    "Ended",
     "Entry",
+    "Executor",
+    "ExecutorOptions",
     "Fault",
     "Faults",
     "Features",
@@ -82,6 +90,7 @@ __all__ = [
     "GroupSpec",
     "Identifier",
     "ImageMetric",
+    "Job",
     "Measurement",
     "MeasurementSpec",
     "Model",
