@@ -19,6 +19,7 @@ SHORT = (
     "--set backbone.weights=none --set workers=0 "
     "--set task_types.segmentation='{fusion_channels: 16, intermediate_channels: [16, 16, 16, 16]}'"
 )
+SHORT_STUDY = SHORT.replace("--set epochs=1", "--budget epochs=1")
 SHORT_REAL = SHORT.replace("--set data.phantom='{images: 12, size: 64}' ", "")
 
 
@@ -32,6 +33,8 @@ def commands(page: Path) -> list[str]:
 def shortened(command: str) -> str:
     if command.startswith("usmt train --resume"):
         return command
+    if re.search(r" study (plan|run) .*(--groups|\.yaml)", command):
+        return f"{command} {SHORT_STUDY if '--data' not in command else ''}"
     if " train " in command:
         return f"{command} {SHORT if '--data' not in command else SHORT_REAL}"
     return command

@@ -1,0 +1,29 @@
+"""The executor that a study is run with, as a plugin gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from usmt.errors import ConfigError
+from usmt.executor import Executor
+from usmt.plugins import Plugins
+from usmt.train.config import assigned, merge
+from usmt.yaml_file import explain
+
+
+def make_executor(plugins: Plugins, name: str, assignments: Sequence[str], jobs: int) -> Executor:
+    """An executor with its options, `key=value` in YAML. Raises PluginError, ConfigError, and
+    whatever UsmtError the executor has when it cannot be had."""
+    kind = plugins.executor(name)
+    values: dict[str, Any] = {}
+    for text in assignments:
+        values = merge(values, assigned(text))
+    try:
+        options = kind.Options.model_validate(values)
+    except ValidationError as error:
+        lines = [f"executor.{key}: {text}" for key, text in explain(error, kind.Options)]
+        raise ConfigError("\n".join(lines), hint="See docs/executors.md") from None
+    return kind(options, jobs)

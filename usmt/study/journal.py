@@ -1,0 +1,86 @@
+"""What happened in a study, one line an event: so that it can be looked at and gone on with."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from usmt.errors import CheckpointError
+
+What = Literal["started", "ended", "failed", "pruned", "chosen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event.
+
+    Attributes:
+        what: a job started, ended well, failed or was stopped by pruning; or a unit's run was
+            chosen by the search.
+        of: id of the job; of a choice, the name of the unit.
+        time: seconds since 1970.
+        factor: of the learning rates, where it is known.
+        run: id of the run that was chosen.
+        seconds: that the job took.
+        reason: why it failed.
+    """
+
+    what: What
+    of: str
+    time: float
+    factor: float | None = None
+    run: str = ""
+    seconds: float | None = None
+    reason: str = ""
+
+
+_EVENT = TypeAdapter(Event)
+
+
+class Journal:
+    """The file `journal.jsonl` of a study. A line that was being written at a kill is dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[Event]:
+        """All whole lines. Raises CheckpointError for one that is not of a journal."""
+        if not self.path.exists():
+            return []
+        events = []
+        for number, line in enumerate(self.path.read_bytes().split(b"\n")[:-1], start=1):
+            try:
+                events.append(_EVENT.validate_python(json.loads(line)))
+            except (ValueError, ValidationError, RecursionError):
+                raise CheckpointError(
+                    f"{self.path}:{number}: not a line of a study's journal",
+                    hint="Remove the line: what it told of is found in the runs, or done again.",
+                ) from None
+        return events
+
+    def cut_torn_line(self) -> None:
+        """Drops a line that has no end: what a kill leaves."""
+        data = self.path.read_bytes() if self.path.exists() else b""
+        if data and not data.endswith(b"\n"):
+            with self.path.open("r+b") as file:
+                file.truncate(data.rfind(b"\n") + 1)
+
+    def append(
+        self,
+        what: What,
+        of: str,
+        *,
+        factor: float | None = None,
+        run: str = "",
+        seconds: float | None = None,
+        reason: str = "",
+    ) -> Event:
+        event = Event(what, of, round(time.time(), 3), factor, run, seconds, reason)
+        with self.path.open("ab") as file:
+            file.write(json.dumps(asdict(event), ensure_ascii=False).encode() + b"\n")
+        return event
