@@ -44,6 +44,9 @@ def show_group(
     whole = as_data(group, session.catalogue)
     session.output.data(whole)
     session.output.text(f"{group}: {whole['title']} ({whole['file']})")
+    if whole["published"]:
+        told = ", ".join(f"{arm} {change:+g}" for arm, change in whole["published"].items())
+        session.output.text(f"published mean change from ts: {told} (docs/specs.md)")
     session.output.table("", COLUMNS, [list(summary(task, session).values()) for task in tasks])
 
 
@@ -59,6 +62,7 @@ def as_data(group: str, catalogue: Catalogue) -> dict[str, Any]:
         "title": spec.title,
         "tasks": [task.id for task in tasks],
         "images": spec.images or total,
+        "published": spec.published,
         "plugin": catalogue.group_givers[group],
         "file": catalogue.group_files[group],
     }

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from usmt.cli.session import JsonOption, PluginsDirOption, open_session
-from usmt.plugins import PluginInfo
+from usmt.plugins import PluginInfo, words
 
 
 def register(app: typer.Typer) -> None:
@@ -42,8 +42,7 @@ def as_data(info: PluginInfo) -> dict[str, Any]:
         "version": info.version,
         "status": info.status,
         "error": info.error,
-        "task_types": info.task_types,
-        "datasets": info.datasets,
+        **{f"{kind}s": names for kind, names in info.given.items()},
         "spec_dirs": info.spec_dirs,
         "commands": info.commands,
     }
@@ -51,8 +50,7 @@ def as_data(info: PluginInfo) -> dict[str, Any]:
 
 def _gives(info: PluginInfo) -> list[str]:
     return [
-        *(f"task type {name}" for name in info.task_types),
-        *(f"dataset {name}" for name in info.datasets),
+        *(f"{words(kind)} {name}" for kind, names in info.given.items() for name in names),
         *(f"specs {folder}" for folder in info.spec_dirs),
         *(f"command {name}" for name in info.commands),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -156,6 +157,7 @@ def run(
     from usmt.study.begin import begin
     from usmt.study.executors import make_executor
     from usmt.study.run import check_complete, run_study
+    from usmt.study.state import read_state
 
     session, output = opened.session, opened.session.output
     with make_executor(session.plugins, executor, executor_set or [], jobs) as made:
@@ -164,7 +166,8 @@ def run(
             *(session.catalogue, session.plugins, output),
         )
         failures = run_study(opened.folder, fixed, opened.plan, made, output)
-    _report(opened.folder, session)
+    if read_state(opened.folder, opened.plan).scored:
+        _report(opened.folder, session)
     check_complete(opened.folder, failures)
 
 
@@ -279,8 +282,8 @@ def _report(folder: StudyFolder, session: Session) -> None:
             "report": str(page),
             "answer": list(findings.answer),
             "cautions": list(findings.cautions),
-            "comparisons": list(findings.comparisons),
-            "recommendations": list(findings.recommendations),
+            "comparisons": [asdict(each) for each in findings.comparisons],
+            "recommendations": [asdict(each) for each in findings.recommendations],
         }
     )
 

@@ -16,7 +16,6 @@ from usmt.study.folder import StudyFolder
 from usmt.study.plan import Plan, make_plan
 from usmt.study.results import MetricScores, RunRecord, StudyResults, StudyTask
 from usmt.study.run import final_runs
-from usmt.study.spec import StudySpec
 from usmt.study.state import RunState, StudyState, read_state
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType

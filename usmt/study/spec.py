@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from usmt.errors import ConfigError
+from usmt.mistakes import shown
 from usmt.task_spec import Identifier
 from usmt.train.config import (
     PRESETS,
@@ -199,14 +200,22 @@ def load_study(file: Path | None, options: Mapping[str, Any], assignments: list[
     for text in assignments:
         given = merge(given, {"settings": assigned(text)})
     if read is not None:
+        if not isinstance(read.data.get("settings", {}), dict):
+            found = f"found {shown(read.data['settings'])}, expected a mapping of settings"
+            raise YamlError([read.problem(("settings",), found)])
         _check_own(read.data, read)
         validate(StudySpec, read, values=_complete(given))
     _check_own(given, None)
     try:
-        return StudySpec.model_validate(_complete(given))
+        study = StudySpec.model_validate(_complete(given))
     except ValidationError as error:
         lines = [": ".join(filter(None, each)) for each in explain(error, StudySpec)]
         raise ConfigError("\n".join(lines), hint="How to write a study: docs/study.md") from None
+    for factor in study.learning_rate.factors:
+        study.run_settings(
+            [ANY_TASK], seed=study.seeds[0], moe=False, fraction=1.0, factor=factor, splits={}
+        )
+    return study
 
 
 def _complete(given: Mapping[str, Any]) -> dict[str, Any]:

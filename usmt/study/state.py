@@ -47,8 +47,10 @@ class StudyState:
     runs: tuple[RunState, ...]
     chosen: dict[str, str]
 
-    def of(self, id: str) -> RunState:
-        return next(each for each in self.runs if each.run.id == id)
+    @property
+    def scored(self) -> bool:
+        """Whether there is anything to report: a run that was scored on the test side."""
+        return any(each.state == "scored" for each in self.runs)
 
 
 def read_state(folder: StudyFolder, plan: Plan) -> StudyState:

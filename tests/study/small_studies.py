@@ -1,0 +1,46 @@
+"""Studies that last seconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+LOOSE = Path(__file__).parent / "loose"
+"""Has an executor that runs jobs in this process."""
+
+INLINE = ("--plugins-dir", LOOSE, "--executor", "inline")
+
+PAIR = ("breast_2cls", "thyroid_nodule_det")
+"""Two tasks whose networks are small, and which are quickly drawn."""
+
+
+def write_study(folder: Path, **keys: Any) -> Path:
+    """A study of the two tasks, alone and together, with other keys laid over it; JSON is YAML."""
+    specs = folder / "specs"
+    (specs / "tasks").mkdir(parents=True, exist_ok=True)
+    (specs / "groups").mkdir(exist_ok=True)
+    group = {"id": "pair", "title": "Two tasks", "tasks": list(PAIR)}
+    (specs / "groups" / "pair.yaml").write_text(json.dumps(group))
+    study = {
+        "groups": ["pair"],
+        "paradigms": ["ts", "cg"],
+        "seeds": [0, 1],
+        "budget": {"epochs": 2},
+        "statistics": {"resamples": 200},
+        "settings": {
+            "specs": [str(specs)],
+            "image_size": 64,
+            "data": {"phantom": {"images": 24, "size": 64}},
+            "moe": {"experts": 2},
+        },
+        **keys,
+    }
+    file = folder / "study.yaml"
+    file.write_text(json.dumps(study, indent=1))
+    return file
+
+
+def events(study: Path) -> list[dict[str, Any]]:
+    """The journal of a study."""
+    return [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
