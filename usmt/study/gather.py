@@ -48,7 +48,7 @@ def gather(folder: StudyFolder, catalogue: Catalogue, plugins: Plugins) -> Study
     summaries = _summaries(folder, plan, state)
     groups = {task: group for group, tasks in plan.groups.items() for task in tasks}
     return StudyResults(
-        title=study.title,
+        title=study.title or "Together or alone: " + ", ".join([*study.groups, *study.tasks]),
         arms=plan.arms,
         reference=plan.reference,
         tasks=[
