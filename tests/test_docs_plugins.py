@@ -7,6 +7,7 @@ import pickle
 import re
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from usmt import Dataset, Frame, Plugins, TaskType, hookspecs, load_plugins
+from usmt import (
+    Dataset,
+    Ended,
+    Executor,
+    Frame,
+    Job,
+    Plugins,
+    TaskType,
+    hookspecs,
+    load_plugins,
+)
 from usmt.cli.main import main
 from usmt.errors import DataError
 
@@ -55,7 +66,7 @@ def data(tmp_path: Path) -> Path:
 def test_the_plugin_is_sound(plugins: Plugins) -> None:
     [info] = [info for info in plugins.loaded if info.name == "clinic"]
     assert info.error is None
-    assert info.task_types == ["quantity"] and info.datasets == ["clinic"]
+    assert info.given == {"task_type": ["quantity"], "dataset": ["clinic"], "executor": ["nice"]}
     assert [path.name for path in info.spec_dirs] == ["specs"]
 
 
@@ -63,7 +74,7 @@ def test_every_hook_and_every_method_of_a_contract_is_shown() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for hook in (name for name in vars(hookspecs) if name.startswith("usmt_")):
         assert f"def {hook}(" in text and f"`{hook}(" in text
-    for contract in (TaskType, Dataset):
+    for contract in (TaskType, Dataset, Executor):
         methods = [name for name, _ in inspect.getmembers(contract, inspect.isfunction)]
         for method in (name for name in methods if not name.startswith("_")):
             shown = (
@@ -119,6 +130,28 @@ def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
     image = np.zeros((24, 64, 3), np.uint8)
     assert kind.draw_label(spec, image, 55.0).any() and kind.draw_result(spec, image, 40.0).any()
     assert not image.any()
+
+
+def test_the_executor_runs_jobs(plugins: Plugins, tmp_path: Path) -> None:
+    Nice = plugins.executor("nice")
+    code = "import os, sys, time; print(os.nice(0)); sys.stdout.flush(); time.sleep(%d)"
+    with Nice(Nice.Options(by=7), jobs=2) as executor:
+        for id, seconds in (("short", 0), ("long", 300)):
+            command = [sys.executable, "-c", code % seconds]
+            executor.start(Job(id, command, tmp_path / f"{id}.log"))
+        assert [(end.id, end.code) for end in _wait(executor)] == [("short", 0)]
+        executor.stop("long")
+        [end] = _wait(executor)
+        assert (end.id, end.reason) == ("long", "stopped")
+    assert (tmp_path / "short.log").read_text() == "7\n"
+
+
+def _wait(executor: Executor) -> list[Ended]:
+    give_up = time.monotonic() + 30
+    while not (found := executor.ended()):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    return found
 
 
 COMMANDS = [

@@ -12,7 +12,16 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PLUGINS = ["classification", "detection", "fmc_uia", "phantom", "regression", "segmentation"]
+PLUGINS = [
+    "classification",
+    "detection",
+    "fmc_uia",
+    "local",
+    "phantom",
+    "ray",
+    "regression",
+    "segmentation",
+]
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,18 @@ def usmt_datasets():
     return [Clinic]
 """
 
+EXECUTOR = """
+from usmt import Executor, hookimpl
+
+class Queue(Executor):
+    name = "queue"
+    start = ended = stop = close = lambda self, *given: None
+
+@hookimpl
+def usmt_executors():
+    return [Queue]
+"""
+
 Write = Callable[..., Path]
 
 
@@ -101,6 +113,7 @@ def test_a_loose_file_gives_its_classes_and_folders(loose: Write, tmp_path: Path
     text = TASK_TYPE + DATASET.replace("from usmt import Dataset, hookimpl", "import usmt").replace(
         "(Dataset)", "(usmt.Dataset)"
     )
+    text += EXECUTOR
     text += f"""
 @hookimpl
 def usmt_spec_dirs():
@@ -110,9 +123,10 @@ def usmt_spec_dirs():
     plugins = load_plugins([loose(mine=text)])
     info = info_of(plugins, "mine")
     assert (info.status, info.error, info.version) == ("ok", None, None)
-    assert info.task_types == ["volume"] and info.datasets == ["clinic"]
+    assert info.given == {"task_type": ["volume"], "dataset": ["clinic"], "executor": ["queue"]}
     assert plugins.task_type("volume").__name__ == "Volume"
     assert plugins.datasets["clinic"].name == "clinic"
+    assert plugins.executor("queue").name == "queue"
     assert (specs, "mine") in plugins.spec_dirs
     assert plugins.provider("task_type", "volume") is info
     assert info.distribution == str(tmp_path / "loose" / "mine.py")
@@ -213,6 +227,14 @@ BROKEN = {
         DATASET.replace("records = read_image", "read_image"),
         ["Clinic does not define records of usmt.Dataset"],
     ),
+    "unfinished_executor": (
+        EXECUTOR.replace("stop = close", "stop"),
+        ["Queue does not define close of usmt.Executor"],
+    ),
+    "bad_options": (
+        EXECUTOR.replace("start =", "Options = dict\n    start ="),
+        ["Queue.Options must be a subclass of usmt.ExecutorOptions"],
+    ),
     "no_primary": (TASK_TYPE.replace('primary = "error"', ""), ["Volume.primary"]),
     "bad_spec": (
         TASK_TYPE.replace("primary =", "Spec = dict\n    primary ="),
@@ -307,6 +329,13 @@ def test_two_plugins_with_one_name_for_a_dataset(distribution: Write, loose: Wri
     assert plugins.task_type("volume").name == "volume"
 
 
+def test_two_plugins_with_one_name_for_an_executor(loose: Write) -> None:
+    plugins = load_plugins([loose(own=EXECUTOR.replace('"queue"', '"local"'))])
+    with pytest.raises(PluginError, match=r"executor 'local' is given by local .* and own"):
+        plugins.executor("local")
+    assert plugins.executor("ray").name == "ray"
+
+
 def test_disabling_one_of_two_settles_it(loose: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = loose(one=DATASET, two=DATASET)
     monkeypatch.setenv("USMT_DISABLE_PLUGINS", "two")
@@ -328,6 +357,8 @@ def test_near_names(loose: Write) -> None:
         plugins.task_type("volumes")
     with pytest.raises(PluginError, match=r"dataset 'clinik' \(did you mean 'clinic'\?\)"):
         plugins.dataset("clinik")
+    with pytest.raises(PluginError, match=r"executor 'locl' \(did you mean 'local'\?\)"):
+        plugins.executor("locl")
 
 
 def test_disabling(loose: Write, monkeypatch: pytest.MonkeyPatch) -> None:

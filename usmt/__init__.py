@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from usmt.dataset import Dataset, DatasetOptions, Entry, Record, RootOptions, Submission
     from usmt.errors import DataError, Defect, Fault, Faults, UsmtError
     from usmt.evaluate.image_metric import ImageMetric
+    from usmt.evaluate.pooled_metric import PooledMetric
     from usmt.executor import Ended, Executor, ExecutorOptions, Job
     from usmt.hookspecs import hookimpl
+    from usmt.job_process import JobProcess
     from usmt.measurement import Measurement, MeasurementSpec, ellipse_circumference
     from usmt.output import Output
     from usmt.plugins import Plugins, load_plugins
@@ -46,11 +48,13 @@ _HOMES = {
     "Identifier": "usmt.task_spec",
     "ImageMetric": "usmt.evaluate.image_metric",
     "Job": "usmt.executor",
+    "JobProcess": "usmt.job_process",
     "Measurement": "usmt.measurement",
     "MeasurementSpec": "usmt.measurement",
     "Model": "usmt.predict.model",
     "Output": "usmt.output",
     "Plugins": "usmt.plugins",
+    "PooledMetric": "usmt.evaluate.pooled_metric",
     "Record": "usmt.dataset",
     "RootOptions": "usmt.dataset",
     "Size": "usmt.task_type",
@@ -91,11 +95,13 @@ __all__ = [
     "Identifier",
     "ImageMetric",
     "Job",
+    "JobProcess",
     "Measurement",
     "MeasurementSpec",
     "Model",
     "Output",
     "Plugins",
+    "PooledMetric",
     "Record",
     "RootOptions",
     "Size",

@@ -49,7 +49,7 @@ class Ended:
 
 
 class ExecutorOptions(BaseModel):
-    """Base of an executor's options, set as `executor.KEY`; unknown options are errors."""
+    """Base of an executor's options, set as `--executor-set KEY=VALUE`; unknown ones are errors."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from usmt.dataset import Dataset
+from usmt.executor import Executor
 from usmt.task_type import TaskType
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def usmt_task_types() -> list[type[TaskType]]:  # type: ignore[empty-body]
 @hookspec
 def usmt_datasets() -> list[type[Dataset]]:  # type: ignore[empty-body]
     """Datasets, as classes."""
+
+
+@hookspec
+def usmt_executors() -> list[type[Executor]]:  # type: ignore[empty-body]
+    """Executors, which run the jobs of a study, as classes."""
 
 
 @hookspec

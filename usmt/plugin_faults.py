@@ -16,6 +16,7 @@ import pluggy
 from usmt import hookspecs
 from usmt.dataset import Dataset, DatasetOptions
 from usmt.errors import PluginError, near
+from usmt.executor import Executor, ExecutorOptions
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType, TaskTypeOptions
 
@@ -24,6 +25,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _PARTS: dict[type, dict[str, type]] = {
     TaskType: {"Spec": TaskSpec, "Options": TaskTypeOptions},
     Dataset: {"Options": DatasetOptions},
+    Executor: {"Options": ExecutorOptions},
 }
 
 

@@ -24,6 +24,7 @@ import pluggy
 from usmt import hookspecs
 from usmt.dataset import Dataset
 from usmt.errors import PluginError, near
+from usmt.executor import Executor
 from usmt.mistakes import shown
 from usmt.plugin_faults import classes_of, contained, folders_of, hook_faults
 from usmt.task_type import TaskType
@@ -31,7 +32,8 @@ from usmt.task_type import TaskType
 if TYPE_CHECKING:
     import typer
 
-Kind = Literal["task_type", "dataset"]
+Kind = Literal["task_type", "dataset", "executor"]
+KINDS: dict[Kind, type] = {"task_type": TaskType, "dataset": Dataset, "executor": Executor}
 T = TypeVar("T")
 
 
@@ -43,6 +45,7 @@ class PluginInfo:
         name: of the entry point, or of the loose file.
         distribution: the one that declares the entry point; of a loose file, its path.
         errors: one for each thing that is broken; what is sound is used all the same.
+        given: names of its classes, by kind.
     """
 
     name: str
@@ -50,8 +53,7 @@ class PluginInfo:
     version: str | None = None
     disabled: bool = False
     errors: list[str] = field(default_factory=list)
-    task_types: list[str] = field(default_factory=list)
-    datasets: list[str] = field(default_factory=list)
+    given: dict[Kind, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     spec_dirs: list[Path] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
 
@@ -85,7 +87,8 @@ class Plugins:
     """All plugins that were found.
 
     Attributes:
-        task_types, datasets: the classes by name, without the names that two plugins give.
+        task_types, datasets, executors: the classes by name, without the names that two plugins
+            give.
         spec_dirs: each folder with the name of the plugin that gives it.
         loaded: every plugin, the failed and the disabled among them.
         warnings: what the user should be told about the discovery itself.
@@ -96,6 +99,7 @@ class Plugins:
         self.dirs = tuple(dirs)
         self.task_types = Provided[type[TaskType]](partial(self._missing, "task_type"))
         self.datasets = Provided[type[Dataset]](partial(self._missing, "dataset"))
+        self.executors = Provided[type[Executor]](partial(self._missing, "executor"))
         self.spec_dirs: list[tuple[Path, str]] = []
         self.loaded: list[PluginInfo] = []
         self.warnings: list[str] = []
@@ -103,6 +107,11 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._at_work: list[tuple[PluginInfo, object, str]] = []
         self._givers: dict[tuple[Kind, str], list[PluginInfo]] = {}
+        self._tables: dict[Kind, Provided[Any]] = {
+            "task_type": self.task_types,
+            "dataset": self.datasets,
+            "executor": self.executors,
+        }
 
     def task_type(self, name: str) -> type[TaskType]:
         """Raises `PluginError` when no plugin gives it, or two do."""
@@ -112,8 +121,12 @@ class Plugins:
         """Raises `PluginError` when no plugin gives it, or two do."""
         return self.datasets[name]
 
+    def executor(self, name: str) -> type[Executor]:
+        """Raises `PluginError` when no plugin gives it, or two do."""
+        return self.executors[name]
+
     def provider(self, kind: Kind, name: str) -> PluginInfo:
-        """The plugin that gives a task type or a dataset. Raises `PluginError`."""
+        """The plugin that gives the class of this kind and name. Raises `PluginError`."""
         givers = self._givers.get((kind, name), [])
         if len(givers) != 1:
             raise self._missing(kind, name)
@@ -136,16 +149,12 @@ class Plugins:
             return
         with contained(info.errors, root):
             info.errors += hook_faults(self._manager, plugin)
-        with contained(info.errors, root):
-            for each in self._implementations("usmt_task_types", plugin):
-                for task_type in classes_of(each, TaskType):
-                    info.task_types.append(task_type.name)
-                    self._give("task_type", info, task_type.name, self.task_types, task_type)
-        with contained(info.errors, root):
-            for each in self._implementations("usmt_datasets", plugin):
-                for dataset in classes_of(each, Dataset):
-                    info.datasets.append(dataset.name)
-                    self._give("dataset", info, dataset.name, self.datasets, dataset)
+        for kind, base in KINDS.items():
+            with contained(info.errors, root):
+                for each in self._implementations(f"usmt_{kind}s", plugin):
+                    for cls in classes_of(each, base):
+                        info.given[kind].append(cls.name)
+                        self._give(kind, info, cls)
         with contained(info.errors, root):
             for each in self._implementations("usmt_spec_dirs", plugin):
                 info.spec_dirs += folders_of(each)
@@ -175,19 +184,19 @@ class Plugins:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return [each for each in caller.get_hookimpls() if each.plugin is plugin]
 
-    def _give(self, kind: Kind, info: PluginInfo, name: str, table: Provided[T], cls: T) -> None:
-        givers = self._givers.setdefault((kind, name), [])
+    def _give(self, kind: Kind, info: PluginInfo, cls: Any) -> None:
+        givers = self._givers.setdefault((kind, cls.name), [])
         givers.append(info)
         if len(givers) == 1:
-            table[name] = cls
+            self._tables[kind][cls.name] = cls
             return
-        table.pop(name, None)
+        self._tables[kind].pop(cls.name, None)
         for giver in givers:
-            giver.errors.append(self._clash(kind, name))
+            giver.errors.append(self._clash(kind, cls.name))
 
     def _clash(self, kind: Kind, name: str) -> str:
         givers = " and ".join(str(giver) for giver in self._givers[kind, name])
-        return f"the {kind.replace('_', ' ')} '{name}' is given by {givers}"
+        return f"the {words(kind)} '{name}' is given by {givers}"
 
     def _missing(self, kind: Kind, name: str) -> PluginError:
         givers = self._givers.get((kind, name), [])
@@ -196,16 +205,20 @@ class Plugins:
                 self._clash(kind, name),
                 hint=f"Leave one of them out, e.g. USMT_DISABLE_PLUGINS={givers[-1].name}",
             )
-        known = self.task_types if kind == "task_type" else self.datasets
-        words = kind.replace("_", " ")
-        lines = [f"no plugin gives the {words} {shown(name)}{near(name, known)}"]
+        known = self._tables[kind]
+        lines = [f"no plugin gives the {words(kind)} {shown(name)}{near(name, known)}"]
         for info in self.loaded:
             if info.status == "failed":
                 lines.append(f"  plugin {info} failed: {info.error}")
             if info.status == "disabled":
                 lines.append(f"  plugin {info} is disabled by USMT_DISABLE_PLUGINS")
         there = ", ".join(sorted(known)) or "none"
-        return PluginError("\n".join(lines), hint=f"The {words}s that there are: {there}")
+        return PluginError("\n".join(lines), hint=f"The {words(kind)}s that there are: {there}")
+
+
+def words(kind: Kind) -> str:
+    """As people read it: `task type`."""
+    return kind.replace("_", " ")
 
 
 def load_plugins(plugins_dirs: Sequence[Path] = ()) -> Plugins:
@@ -220,8 +233,8 @@ def load_plugins(plugins_dirs: Sequence[Path] = ()) -> Plugins:
     """
     from_environment = os.environ.get("USMT_PLUGINS_DIR", "").split(os.pathsep)
     plugins = Plugins(_folders([*filter(None, from_environment), *plugins_dirs]))
-    words = os.environ.get("USMT_DISABLE_PLUGINS", "").split(",")
-    disabled = {word.strip() for word in words} - {""}
+    listed = os.environ.get("USMT_DISABLE_PLUGINS", "").split(",")
+    disabled = {word.strip() for word in listed} - {""}
 
     def is_disabled(name: str) -> bool:
         return name in disabled or "*" in disabled

@@ -12,7 +12,7 @@ import pytest
 from command_line import Answer, Usmt
 
 TASK_KEYS = ["id", "type", "organ", "dataset", "images", "groups", "plugin"]
-GROUP_KEYS = ["id", "title", "tasks", "images", "plugin", "file"]
+GROUP_KEYS = ["id", "title", "tasks", "images", "published", "plugin", "file"]
 PLUGIN_KEYS = [
     "name",
     "distribution",
@@ -21,10 +21,20 @@ PLUGIN_KEYS = [
     "error",
     "task_types",
     "datasets",
+    "executors",
     "spec_dirs",
     "commands",
 ]
-BUILT_IN = ["classification", "detection", "fmc_uia", "phantom", "regression", "segmentation"]
+BUILT_IN = [
+    "classification",
+    "detection",
+    "fmc_uia",
+    "local",
+    "phantom",
+    "ray",
+    "regression",
+    "segmentation",
+]
 OB = {
     "FUGC",
     "IUGC",
@@ -122,8 +132,19 @@ def test_groups(usmt: Usmt) -> None:
     assert set(groups["ob"]["tasks"]) == OB and groups["ob"]["images"] == 14887
     assert len(groups["all"]["tasks"]) == 27 and groups["all"]["images"] == 40388
     assert usmt("groups", "show", "ob", "--json").data == groups["ob"]
+    assert groups["ob"]["published"] == {"cg": 2.93, "au": 3.76}
+    assert groups["all"]["published"] == {}
     text = usmt("groups", "show", "ob").out
     assert all(task in text for task in OB)
+    assert "published mean change from ts: cg +2.93, au +3.76" in text
+    assert "published" not in usmt("groups", "show", "all").out
+
+
+def test_published_scores_are_shown(usmt: Usmt) -> None:
+    task = usmt("tasks", "show", "FUGC", "--json").data
+    assert task["published"] == {"ts": {"mre": 30.4}, "au": {"mre": 15.6}}
+    text = usmt("tasks", "show", "FUGC").out
+    assert "published.ts" in text and "mre 30.4" in text
 
 
 def test_the_built_in_plugins(usmt: Usmt) -> None:

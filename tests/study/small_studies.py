@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +47,14 @@ def write_study(folder: Path, **keys: Any) -> Path:
 def events(study: Path) -> list[dict[str, Any]]:
     """The journal of a study."""
     return [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
+
+
+def wait_for(
+    condition: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 240
+) -> None:
+    """Until it is true, while a study runs."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the study ended before it could be killed"
+        assert time.monotonic() < until, "nothing happened for too long"
+        time.sleep(0.05)

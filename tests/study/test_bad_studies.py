@@ -87,7 +87,7 @@ def test_a_mistake_in_the_file_has_a_place(usmt: Usmt, tmp_path: Path):
         (["--set", "seed=4"], "settings.seed"),
         (["--fractions", "0.5,2"], "fractions[1]"),
         (["--executor", "lokal"], "did you mean 'local'?"),
-        (["--executor-set", "cores=2"], "executor.cores"),
+        (["--executor-set", "cores=2"], "--executor-set cores"),
         (["--jobs", "0"], "--jobs"),
     ],
     ids=lambda each: each[0] if isinstance(each, list) else "",

@@ -7,13 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import Usmt
-from small_studies import INLINE, PAIR, events, write_study
+from small_studies import INLINE, PAIR, events, wait_for, write_study
 
 from usmt.train.run_folder import RunFolder
 from usmt.yaml_file import read_yaml
@@ -172,11 +171,3 @@ def test_a_killed_study_goes_on_where_it_was(usmt: Usmt, tmp_path: Path):
     for run in (calm / "runs").iterdir():
         same = study / "runs" / run.name
         assert (run / "rows-test.csv").read_bytes() == (same / "rows-test.csv").read_bytes()
-
-
-def wait_for(condition: Any, process: subprocess.Popen[bytes], seconds: float = 240) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, "the study ended before it could be killed"
-        assert time.monotonic() < until, "nothing happened for too long"
-        time.sleep(0.05)

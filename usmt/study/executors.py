@@ -24,6 +24,6 @@ def make_executor(plugins: Plugins, name: str, assignments: Sequence[str], jobs:
     try:
         options = kind.Options.model_validate(values)
     except ValidationError as error:
-        lines = [f"executor.{key}: {text}" for key, text in explain(error, kind.Options)]
+        lines = [f"--executor-set {key}: {text}" for key, text in explain(error, kind.Options)]
         raise ConfigError("\n".join(lines), hint="See docs/executors.md") from None
     return kind(options, jobs)

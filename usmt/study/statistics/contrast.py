@@ -120,7 +120,9 @@ def _over_images(terms: Terms) -> tuple[float, float, float]:
         _spread(sum(c * cell.moves.mean(axis=1) for c, cell in part)) for part in parts.values()
     ]
     freedom, tail = (
-        _together(variances, [min(of(cell.clusters) for _, cell in part) for part in parts.values()])
+        _together(
+            variances, [min(of(cell.clusters) for _, cell in part) for part in parts.values()]
+        )
         for of in (attrgetter("freedom"), attrgetter("tail_freedom"))
     )
     return sum(variances), freedom, tail
