@@ -124,6 +124,36 @@ def test_the_27_tasks_are_as_published(catalogue: Catalogue):
     assert tasks["lung"].images == 1482
 
 
+def test_published_scores_are_of_metrics_that_there_are(built_in: Plugins, catalogue: Catalogue):
+    told = {name: task for name, task in catalogue.tasks.items() if task.published}
+    assert set(told) == {"FUGC", "fetal_abdomen_multi", "breast_lesion", "lung"}
+    for task in told.values():
+        kind = built_in.task_type(task.type)
+        known = kind(kind.Options()).metrics(task)
+        assert set(task.published) <= {"ts", "cg", "au"} and "ts" in task.published
+        assert all(set(scores) <= set(known) for scores in task.published.values())
+    changes = {name: group.published for name, group in catalogue.groups.items()}
+    assert changes["breast"] == {"cg": -0.29, "au": -0.02}
+    assert changes["lung"] == {"cg": -0.07, "au": 0.07}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("published: {ts: {dsc: high}}", "published.ts.dsc: found 'high', expected a number"),
+        ("published: {ts: {dsc: .nan}}", "published.ts.dsc: "),
+        ("published: {ts: 0.5}", "published.ts: "),
+        ("published: {my-arm: {dsc: 0.5}}", "published.my-arm"),
+        ("published: {ts: {d-s-c: 0.5}}", "published.ts.d-s-c"),
+    ],
+)
+def test_published_scores_that_are_none_are_refused(
+    built_in: Plugins, tmp_path: Path, line: str, expected: str
+):
+    text = told(built_in, specs(tmp_path, tasks__bladder=f"{TASK.rstrip()}\n{line}\n"))
+    assert expected in text and "tasks/bladder.yaml:" in text
+
+
 def test_every_shipped_task_is_complete(catalogue: Catalogue):
     for name, task in catalogue.tasks.items():
         assert task.id == name == catalogue.files[name].stem
@@ -292,7 +322,8 @@ def test_the_line_is_shown(built_in: Plugins, tmp_path: Path):
         "  1 | id: bladder\n"
         "    | ^\n"
         "tasks/bladder.yaml:7:1: clases: unknown key (did you mean 'classes'?), allowed: id, "
-        "title, type, organ, dataset, images, flip, citation, classes, measurements\n"
+        "title, type, organ, dataset, images, flip, citation, published, classes, "
+        "measurements\n"
         "  7 | clases: [background, bladder]\n"
         "    | ^\n"
         "  2 mistakes in specs. How to write them: docs/specs.md"

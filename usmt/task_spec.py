@@ -12,6 +12,8 @@ from usmt.errors import near
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Flip = Literal["none", "horizontal", "vertical", "both"]
+Published = Annotated[float, Field(allow_inf_nan=False)]
+"""A number that a paper gives."""
 
 
 class TaskSpec(BaseModel):
@@ -30,6 +32,9 @@ class TaskSpec(BaseModel):
     images: int | None = Field(default=None, ge=1, description="published number of images")
     flip: Flip = Field(description="which flips keep the label true")
     citation: str = ""
+    published: dict[Identifier, dict[Identifier, Published]] = Field(
+        default={}, description="published scores: arm (ts, cg, au) -> metric -> score"
+    )
 
 
 class GroupSpec(BaseModel):
@@ -43,6 +48,9 @@ class GroupSpec(BaseModel):
     id: Identifier
     title: str = Field(min_length=1)
     images: int | None = Field(default=None, ge=1, description="published number of images")
+    published: dict[Identifier, Published] = Field(
+        default={}, description="published mean change from ts: arm (cg, au) -> change"
+    )
     tasks: list[Identifier] | Literal["all"] = Field(min_length=1)
 
 

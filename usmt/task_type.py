@@ -156,7 +156,8 @@ class TaskType(ABC):
     def metrics(self, spec: TaskSpec) -> dict[str, Metric]:
         """Fresh torchmetrics objects. `update(result, label)` takes one image; `compute()` gives
         one number over all images, NaN where it is not defined. `higher_is_better` is set. A
-        metric with `per_image = True` also has a value for a single image."""
+        metric with `per_image = True` also has a value for a single image, one with the methods
+        `row` and `pool` (`ImageMetric`, `PooledMetric`) can be resampled by images."""
 
     @abstractmethod
     def selection_score(self, spec: TaskSpec, scores: dict[str, float]) -> float:

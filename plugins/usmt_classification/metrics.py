@@ -7,61 +7,43 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 from torchmetrics import Metric
 
-from usmt import ImageMetric, metrics
-
-Score = Callable[[np.ndarray, np.ndarray], float]
-"""(probabilities (N, K), classes (N,)) -> number."""
+from usmt import ImageMetric, PooledMetric, metrics
+from usmt_classification import pools
 
 
-class OverAll(Metric):
-    """A score that needs all images at once. Args: score: picklable."""
+def label_and_probabilities(result: Any, label: Any) -> list[float]:
+    """What is kept of an image: the label's class, and the K probabilities."""
+    return [float(label), *map(float, result.probabilities)]
 
-    higher_is_better = True
-    full_state_update = False
-    is_differentiable = False
-    per_image = False
 
-    def __init__(self, score: Score) -> None:
-        super().__init__()
-        self.score = score
-        self.probabilities: Any
-        self.labels: Any
-        self.add_state("probabilities", [], dist_reduce_fx="cat")
-        self.add_state("labels", [], dist_reduce_fx="cat")
+@dataclass(frozen=True, slots=True)
+class OfProbabilities:
+    """A score of rows, given probabilities. Callable objects, so that they can be pickled.
 
-    def update(self, result: Any, label: Any) -> None:
-        """Adds one image."""
-        self.probabilities.append(torch.from_numpy(np.atleast_2d(result.probabilities)))
-        self.labels.append(torch.tensor([int(label)]))
+    Attributes:
+        measure: (probabilities (N, K), labels (N,)) -> number.
+    """
 
-    def compute(self) -> Tensor:
-        """The score; NaN where it is not defined, as without images."""
-        if not len(self.labels):
-            return torch.tensor(float("nan"), dtype=torch.float64)
-        probabilities, labels = (
-            torch.cat(list(state)) if isinstance(state, list) else state
-            for state in (self.probabilities, self.labels)
-        )
-        return torch.tensor(self.score(probabilities.numpy(), labels.numpy()), dtype=torch.float64)
+    measure: Callable[[np.ndarray, np.ndarray], float]
+
+    def __call__(self, rows: np.ndarray) -> float:
+        return self.measure(rows[:, 1:], rows[:, 0].astype(int))
 
 
 @dataclass(frozen=True, slots=True)
 class OfLikeliest:
-    """A score of predicted classes, given probabilities. A callable object, so that it can be
-    pickled.
+    """A score of rows, given predicted classes.
 
     Attributes:
-        measure: `metrics.f1_macro` or the like; (predicted (N,), labels (N,)) -> number.
+        measure: (predicted (N,), labels (N,)) -> number.
     """
 
-    measure: Any
+    measure: Callable[[np.ndarray, np.ndarray], float]
 
-    def __call__(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
-        return float(self.measure(probabilities.argmax(axis=1), labels))
+    def __call__(self, rows: np.ndarray) -> float:
+        return self.measure(rows[:, 1:].argmax(axis=1), rows[:, 0].astype(int))
 
 
 def is_correct(result: Any, label: Any) -> float:
@@ -72,9 +54,13 @@ def is_correct(result: Any, label: Any) -> float:
 def make_metrics() -> dict[str, Metric]:
     """Fresh metrics."""
     return {
-        "auc": OverAll(metrics.auc),
+        "auc": _over_all(pools.auc, OfProbabilities(metrics.auc)),
         "accuracy": ImageMetric(is_correct, higher_is_better=True),
-        "f1": OverAll(OfLikeliest(metrics.f1_macro)),
-        "f1_weighted": OverAll(OfLikeliest(metrics.f1_weighted)),
-        "mcc": OverAll(OfLikeliest(metrics.mcc)),
+        "f1": _over_all(pools.f1_macro, OfLikeliest(metrics.f1_macro)),
+        "f1_weighted": _over_all(pools.f1_weighted, OfLikeliest(metrics.f1_weighted)),
+        "mcc": _over_all(pools.mcc, OfLikeliest(metrics.mcc)),
     }
+
+
+def _over_all(pool: pools.Pool, whole: Callable[[np.ndarray], float]) -> PooledMetric:
+    return PooledMetric(label_and_probabilities, pool, higher_is_better=True, whole=whole)

@@ -50,6 +50,34 @@ def test_shares_of_the_tasks():
     assert shares["temperature"] == pytest.approx(0.25)  # 10 / (30 + 10)
 
 
+@given(
+    sizes=SIZES,
+    kind=st.sampled_from(KINDS),
+    more=st.integers(0, 300),
+    epochs=st.integers(1, 4),
+)
+def test_an_epoch_draws_as_many_images_as_it_is_told(sizes, kind, more, epochs):
+    sampler = MixingSampler(sizes, 8, kind=kind, images_per_epoch=len(sizes) + more)
+    seen = set()
+    for _ in range(epochs):
+        draws = [draw for batch in sampler.next_epoch() for draw in batch]
+        assert len(draws) == len(sizes) + more
+        assert {draw.task for draw in draws} == set(sizes)
+        seen.update((draw.task, draw.index) for draw in draws)
+    counts = Counter(task for task, _ in seen)
+    assert sampler.unseen(epochs) == {task: size - counts[task] for task, size in sizes.items()}
+    assert (not any(sampler.unseen(epochs).values())) == (sampler.epochs_to_see_all <= epochs)
+
+
+def test_the_shares_of_tasks_are_those_of_the_kind():
+    sizes = {"large": 900, "small": 100}
+    for kind, small in (("proportional", 5), ("uniform", 25), ("temperature", 12)):
+        assert MixingSampler(sizes, 8, kind=kind, images_per_epoch=50).quotas["small"] == small
+    # A task that has less than an image to draw has one.
+    few = MixingSampler({"large": 900, "small": 1, "tiny": 1}, 8, images_per_epoch=10)
+    assert few.quotas == {"large": 8, "small": 1, "tiny": 1}
+
+
 def test_batches_mix_tasks_and_are_of_nearly_one_size():
     sampler = MixingSampler({"a": 50, "b": 45}, 16)
     batches = sampler.next_epoch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, is_dataclass
@@ -172,6 +173,24 @@ def check_metrics_are_complete(task_type: TaskType, spec: TaskSpec, pairs: Pairs
     for metric in task_type.metrics(spec).values():
         with pytest.warns(UserWarning, match="before the ``update``"):
             assert metric.compute().isnan()
+
+
+def check_rows_make_up_the_metrics(task_type: TaskType, spec: TaskSpec, pairs: Pairs) -> None:
+    """Rows of single images give each metric over any sample of them, images repeated or left
+    out."""
+    samples = [[1] * len(pairs), [0] * len(pairs)]
+    for i in range(len(pairs)):
+        samples.append([(i + j) % 3 for j in range(len(pairs))])
+    for name, metric in task_type.metrics(spec).items():
+        rows = np.array([list(metric.row(*pair)) for pair in pairs])
+        found = metric.pool(rows, np.array(samples))
+        for value, counts in zip(found, samples, strict=True):
+            repeated = [pair for pair, n in zip(pairs, counts, strict=True) for _ in range(n)]
+            expected = scores_of(task_type, spec, repeated)[name] if repeated else math.nan
+            assert value == pytest.approx(expected, abs=1e-12, nan_ok=True), (name, counts)
+        if metric.per_image:
+            assert rows.shape == (len(pairs), 1)
+            assert [float(metric(*pair)) for pair in pairs] == rows[:, 0].tolist()
 
 
 def check_selection(task_type: TaskType, spec: TaskSpec, *ever_worse: Pairs) -> None:

@@ -19,6 +19,7 @@ from contract import (
     check_metrics_are_complete,
     check_metrics_travel,
     check_result,
+    check_rows_make_up_the_metrics,
     check_rows_stand_alone,
     check_selection,
     make_spec,
@@ -34,7 +35,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from usmt import Frame, TaskTypeOptions
+from usmt import Frame, TaskTypeOptions, metrics
 from usmt_classification import Classification, ClassificationTaskType
 
 pytestmark = pytest.mark.filterwarnings("ignore:A single label was found")  # scikit-learn's
@@ -177,6 +178,70 @@ def test_metrics_travel():
 
 def test_metrics_are_complete():
     check_metrics_are_complete(TYPE, THREE, EVALUATION)
+
+
+def test_rows_make_up_the_metrics():
+    check_rows_make_up_the_metrics(TYPE, THREE, EVALUATION)
+
+
+POOLS = {
+    "auc": lambda p, y: metrics.auc(p, y),
+    "f1": lambda p, y: metrics.f1_macro(p.argmax(axis=1), y),
+    "f1_weighted": lambda p, y: metrics.f1_weighted(p.argmax(axis=1), y),
+    "mcc": lambda p, y: metrics.mcc(p.argmax(axis=1), y),
+}
+
+
+@st.composite
+def samples(draw) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities with many ties, labels, and how often each image is in each of some samples."""
+    classes, images = draw(st.integers(2, 5)), draw(st.integers(1, 25))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    levels = draw(st.sampled_from([2, 4, 1000]))
+    probabilities = rng.integers(1, levels + 1, (images, classes)).astype(float)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    labels = rng.integers(0, draw(st.integers(1, classes)), images)
+    if draw(st.booleans()):
+        probabilities[rng.integers(images), rng.integers(classes)] = np.nan
+    return probabilities, labels, rng.integers(0, draw(st.sampled_from([2, 3, 6])), (8, images))
+
+
+@given(samples())
+@settings(max_examples=200, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_pools_equal_the_metrics_of_repeated_images(sample):
+    probabilities, labels, weights = sample
+    rows = np.column_stack([labels, probabilities])
+    for name, metric in POOLS.items():
+        found = TYPE.metrics(THREE)[name].pool(rows, weights)
+        assert found.shape == (8,)
+        for value, counts in zip(found, weights, strict=True):
+            p, y = np.repeat(probabilities, counts, axis=0), np.repeat(labels, counts)
+            expected = metric(p, y) if len(y) else math.nan
+            assert value == pytest.approx(expected, rel=0, abs=1e-12, nan_ok=True), name
+
+
+@given(samples())
+@settings(max_examples=50, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_reported_is_what_the_metrics_say_to_the_last_digit(sample):
+    probabilities, labels, _ = sample
+    for name, metric in POOLS.items():
+        fresh = TYPE.metrics(THREE)[name]
+        for row, label in zip(probabilities, labels, strict=True):
+            fresh.update(Classification(row), int(label))
+        assert np.array_equal(float(fresh.compute()), metric(probabilities, labels), equal_nan=True)
+
+
+def test_weights_need_not_be_whole():
+    probabilities = np.array([[0.2, 0.8], [0.6, 0.4], [0.7, 0.3]])
+    rows = np.column_stack([[1, 1, 0], probabilities])
+    for name in POOLS:
+        pool = TYPE.metrics(TWO)[name].pool
+        tenths = pool(rows, np.array([[0.1, 0.2, 0.3]]))
+        assert tenths == pytest.approx(pool(rows, np.array([[1, 2, 3]])))
+        one_class = pool(rows, np.array([[0.1, 0.7, 0.0]]))
+        assert np.isnan(one_class).all() if name == "auc" else np.isfinite(one_class).all()
 
 
 def test_selection_score_follows_auc():

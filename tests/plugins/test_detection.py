@@ -19,6 +19,7 @@ from contract import (
     check_metrics_are_complete,
     check_metrics_travel,
     check_result,
+    check_rows_make_up_the_metrics,
     check_rows_stand_alone,
     check_selection,
     make_spec,
@@ -159,6 +160,10 @@ def test_metrics_travel():
 
 def test_metrics_are_complete():
     check_metrics_are_complete(TYPE, SPEC, some_pairs())
+
+
+def test_rows_make_up_the_metrics():
+    check_rows_make_up_the_metrics(TYPE, SPEC, some_pairs())
 
 
 def test_selection_score():

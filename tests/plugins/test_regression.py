@@ -20,6 +20,7 @@ from contract import (
     check_metrics_are_complete,
     check_metrics_travel,
     check_result,
+    check_rows_make_up_the_metrics,
     check_rows_stand_alone,
     check_selection,
     make_spec,
@@ -141,6 +142,10 @@ def test_metrics_travel():
 
 def test_metrics_are_complete():
     check_metrics_are_complete(TYPE, TWO, some_pairs())
+
+
+def test_rows_make_up_the_metrics():
+    check_rows_make_up_the_metrics(TYPE, TWO, some_pairs())
 
 
 def test_selection_score():

@@ -21,6 +21,7 @@ from contract import (
     check_metrics_are_complete,
     check_metrics_travel,
     check_result,
+    check_rows_make_up_the_metrics,
     check_rows_stand_alone,
     check_selection,
     make_spec,
@@ -255,6 +256,10 @@ def test_metrics_travel():
 
 def test_metrics_are_complete():
     check_metrics_are_complete(TYPE, THREE, some_pairs())
+
+
+def test_rows_make_up_the_metrics():
+    check_rows_make_up_the_metrics(TYPE, THREE, some_pairs())
 
 
 def test_selection_score():

@@ -32,7 +32,7 @@ class Small(nn.Module):
 def run(network: Small, groups: dict[str, list[tuple[str, nn.Parameter]]]):
     sampler = MixingSampler({"a": 30, "b": 10}, 8)
     optimizer = make_optimizer(groups, RATES, 0.0)
-    return audit(network, optimizer, sampler, {"a": "x", "b": "y"}, {"b": 3.0})
+    return audit(network, optimizer, sampler, {"a": "x", "b": "y"}, {"b": 3.0}, 1)
 
 
 def test_groups_rates_and_tasks_are_counted():
@@ -66,7 +66,7 @@ def test_a_parameter_in_two_groups_is_caught():
     optimizer.param_groups.append({**optimizer.param_groups[0], "params": [p for _, p in twice]})
     sampler = MixingSampler({"a": 3}, 2)
     with pytest.raises(TrainingError, match=r"1 in two \(decoder\.weight\)"):
-        audit(network, optimizer, sampler, {"a": "x"}, {})
+        audit(network, optimizer, sampler, {"a": "x"}, {}, 1)
 
 
 def test_a_parameter_of_another_network_is_caught():

@@ -13,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from small_runs import FOUR_TYPES, QUICK, tasks
 
+from usmt.train.run_folder import RunFolder
+
 COMMON = ("train", *tasks(*FOUR_TYPES), *QUICK, "--set", "epochs=2", "--set", "batch_size=8")
 
 
@@ -73,6 +75,10 @@ def test_two_processes_equal_one(alone, tmp_path: Path, accumulate: int):
     others = load_file(tmp_path / "two" / "last" / "model.safetensors")
     for name, tensor in weights.items():
         assert torch.allclose(tensor, others[name], atol=2e-3), name
+    ours, theirs = RunFolder(folder).read_rows(), RunFolder(tmp_path / "two").read_rows()
+    assert {name: (its.keys, its.sources, its.rows.shape) for name, its in ours.items()} == {
+        name: (its.keys, its.sources, its.rows.shape) for name, its in theirs.items()
+    }
     scores = json.loads((folder / "scores.json").read_text())["tasks"]
     joined = json.loads((tmp_path / "two" / "scores.json").read_text())["tasks"]
     assert {t: e["images"] for t, e in joined.items()} == {

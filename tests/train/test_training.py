@@ -41,6 +41,7 @@ def test_the_run_folder_holds_what_is_promised(trained: Path):
         "metrics.jsonl",
         "scores.json",
         "scores.csv",
+        "rows.csv",
         "best",
         "last",
         "figures",

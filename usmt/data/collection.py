@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from usmt.data.draw_split import draw_split
 from usmt.data.scan import Scan, scan
 from usmt.data.split import Split
+from usmt.data.training_subset import training_groups
 from usmt.dataset import Dataset, Record, Side
 from usmt.errors import ConfigError, DataError, Defect, near
 from usmt.output import Output
@@ -23,12 +24,18 @@ from usmt.yaml_file import explain
 
 @dataclass(frozen=True, slots=True)
 class TaskData:
-    """One task of a run: its spec, its type, and its records by side of the split."""
+    """One task of a run.
+
+    Attributes:
+        records: by side of the split; of train those that are trained on.
+        unused: how many records of the train side are left out, as only a share is trained on.
+    """
 
     spec: TaskSpec
     type: TaskType
     dataset: Dataset
     records: Mapping[Side, Sequence[Record]]
+    unused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ def collect(
     frozen: Mapping[str, Split] | None = None,
     other_data: bool = False,
     split_files: Mapping[str, Path] | None = None,
+    fraction: float = 1.0,
 ) -> Collection:
     """Lists, scans and splits the data of the tasks `specs`.
 
@@ -134,6 +142,7 @@ def collect(
             unless `other_data`: then see `Split.extended`.
         split_files: files of splits to use in place of a drawn one, by dataset name. They must fit
             the data, but for images that cannot be read any more.
+        fraction: share of the training records that is trained on; see `training_groups`.
 
     Raises:
         DataError: with every defect of every record of `specs`, unless `skip_bad`.
@@ -141,6 +150,7 @@ def collect(
     serves = {spec.id: dataset_of(spec, datasets) for spec in specs}
     given = {name: (path, Split.read(path)) for name, path in (split_files or {}).items()}
     splits: dict[str, Split] = {}
+    used: dict[str, frozenset[str]] = {}
     usable: dict[str, list[Record]] = {}
     defects: list[Defect] = []
     others: list[Defect] = []
@@ -161,15 +171,24 @@ def collect(
             splits[name] = _fitting(*given[name], dataset, drawn, records)
         else:
             splits[name] = _settle(name, drawn, (frozen or {}).get(name), other_data=other_data)
+        used[name] = training_groups(splits[name], records, fraction=fraction, seed=seed)
     if defects and not skip_bad:
         raise DataError.of(defects)
     tasks = []
     for spec in specs:
         dataset = serves[spec.id]
-        sides = _by_side(usable[spec.id], splits[dataset.name])
+        split = splits[dataset.name]
+        sides = _by_side(usable[spec.id], split)
+        whole = len(sides["train"])
+        sides["train"] = [
+            record
+            for record in sides["train"]
+            if split.places[record.task, record.key].group in used[dataset.name]
+        ]
         if not other_data:
             _check_enough(spec, sides)
-        tasks.append(TaskData(spec, types[spec.type], dataset, sides))
+        unused = whole - len(sides["train"])
+        tasks.append(TaskData(spec, types[spec.type], dataset, sides, unused))
     synthetic = any(task.dataset.synthetic for task in tasks)
     return Collection(tasks, splits, defects, others, synthetic)
 

@@ -1,8 +1,9 @@
-"""Which training images come in which batch: tasks mixed, every image seen.
+"""Which training images come in which batch: tasks mixed, no image preferred.
 
 Each task's images form an endless stream: one shuffled pass after another, which goes on where
 the last epoch left it. An epoch draws a fixed number of images from each stream and mixes them, so
-that every image of a task is seen within `epochs_to_see_all` epochs, whatever the sampler.
+that every image of a task is seen within `epochs_to_see_all` epochs, whatever the sampler. A run of
+fewer epochs never sees some: `unseen` says how many.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ class MixingSampler:
         batch_size: images in a batch; the batches of an epoch differ by one at most.
         kind: how many images an epoch draws from each task: `proportional`, as many as it has;
             `uniform`, the same for all; `temperature`, in proportion to size^(1/temperature).
-            The total is the number of images in all cases.
+            To within one, as the total is `images_per_epoch`; each task has at least one.
         temperature: 1 is proportional, large is uniform.
+        images_per_epoch: images that an epoch draws, over all tasks, at least as many as tasks;
+            None: as many as there are.
         seed: of the shuffling.
     """
 
@@ -49,12 +52,15 @@ class MixingSampler:
         *,
         kind: SamplerKind = "proportional",
         temperature: float = 2.0,
+        images_per_epoch: int | None = None,
         seed: int = 0,
     ) -> None:
         self.sizes = dict(sizes)
         self.batch_size = batch_size
         self.seed = seed
-        self.quotas = _quotas(self.sizes, kind, temperature)
+        exponent = {"proportional": 1.0, "uniform": 0.0, "temperature": 1 / temperature}[kind]
+        weights = {task: size**exponent for task, size in self.sizes.items()}
+        self.quotas = _quotas(weights, images_per_epoch or sum(self.sizes.values()))
         self.epoch = 0
         self._drawn = dict.fromkeys(self.sizes, 0)
 
@@ -67,6 +73,12 @@ class MixingSampler:
     def epochs_to_see_all(self) -> int:
         """After so many epochs every training image has been seen."""
         return max(math.ceil(self.sizes[task] / self.quotas[task]) for task in self.sizes)
+
+    def unseen(self, epochs: int) -> dict[str, int]:
+        """How many images of each task are never drawn in the first `epochs` epochs."""
+        return {
+            task: max(0, size - epochs * self.quotas[task]) for task, size in self.sizes.items()
+        }
 
     def preview(self) -> list[list[Draw]]:
         """The batches of the next epoch, without moving on."""
@@ -114,13 +126,17 @@ class MixingSampler:
         self._drawn = {task: int(state["drawn"][task]) for task in self.sizes}
 
 
-def _quotas(sizes: Mapping[str, int], kind: SamplerKind, temperature: float) -> dict[str, int]:
-    """Images an epoch by task: at least one each, the total as near the number of images as
-    rounding allows."""
-    exponent = {"proportional": 1.0, "uniform": 0.0, "temperature": 1 / temperature}[kind]
-    weights = {task: size**exponent for task, size in sizes.items()}
-    total, norm = sum(sizes.values()), sum(weights.values())
-    return {task: max(1, round(total * weight / norm)) for task, weight in weights.items()}
+def _quotas(weights: Mapping[str, float], total: int) -> dict[str, int]:
+    """`total` images shared out by weight: rounded, at least one each, and then corrected by one
+    where rounding was furthest off, until the sum is right."""
+    norm = sum(weights.values())
+    ideal = {task: total * weight / norm for task, weight in weights.items()}
+    quotas = {task: max(1, round(share)) for task, share in ideal.items()}
+    while (lack := total - sum(quotas.values())) != 0:
+        step = 1 if lack > 0 else -1
+        open_ = [task for task in quotas if quotas[task] + step >= 1]
+        quotas[max(open_, key=lambda task: step * (ideal[task] - quotas[task]))] += step
+    return quotas
 
 
 def _number(name: str) -> int:

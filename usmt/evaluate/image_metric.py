@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -43,3 +44,18 @@ class ImageMetric(Metric):
     def compute(self) -> Tensor:
         """The mean; NaN without images."""
         return self.total / self.count
+
+    def row(self, result: Any, label: Any) -> Sequence[float]:
+        """What is kept of an image: its score."""
+        return (float(self.score(result, label)),)
+
+    @staticmethod
+    def pool(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The weighted mean: (rows (N, 1), weights (R, N)) -> (R,); see `PooledMetric`."""
+        scores = rows[:, 0]
+        odd = ~np.isfinite(scores)
+        totals = weights @ np.where(odd, 0.0, scores)
+        for at in np.flatnonzero(odd):  # what is not finite counts where it is, and only there
+            totals = totals + np.where(weights[:, at] > 0, scores[at], 0.0)
+        counts = weights.sum(axis=1)
+        return np.divide(totals, counts, out=np.full(len(weights), np.nan), where=counts > 0)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
@@ -19,6 +20,7 @@ from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches
 from usmt.dataset import Record, Side
 from usmt.errors import DataError
 from usmt.evaluate.inference import predict_rows
+from usmt.evaluate.rows import HasRows, ImageRows, Rows
 from usmt.model.network import Network
 from usmt.output import Output
 
@@ -46,12 +48,14 @@ class Evaluation:
         images: number of images by task.
         selection: mean over tasks of the task types' selection score, in [0, 1].
         per_image: one entry for each image and metric that has a value for a single image.
+        rows: by task and metric, of metrics that keep them: what they need of each image.
     """
 
     scores: Mapping[str, Mapping[str, float]]
     images: Mapping[str, int]
     selection: float
     per_image: Sequence[ImageScore]
+    rows: Rows
 
 
 class Tally:
@@ -64,24 +68,32 @@ class Tally:
         }
         self.images = dict.fromkeys(tasks, 0)
         self.per_image: list[ImageScore] = []
+        self.rows: dict[tuple[str, str], list[tuple[str, str, Sequence[float]]]] = {}
 
     def add(self, task: str, record: Record, result: Any, label: Any) -> None:
         """Scores one result against its label, both in original pixels."""
         self.images[task] += 1
         for name, metric in self.metrics[task].items():
-            if getattr(metric, "per_image", False):
+            per_image = getattr(metric, "per_image", False)
+            if per_image:
                 value = float(metric(result, label))
                 self.per_image.append(ImageScore(task, record.key, record.source_id, name, value))
             else:
                 metric.update(result, label)
+            if isinstance(metric, HasRows):
+                row = [value] if per_image else list(metric.row(result, label))
+                images = self.rows.setdefault((task, name), [])
+                images.append((record.key, record.source_id, row))
 
     def gather(self) -> None:
         """Joins the tallies of all processes, so that each process has the whole."""
-        own = (self.metrics, self.images, self.per_image)
+        own = (self.metrics, self.images, self.per_image, self.rows)
         first, *others = gather_object([own]) if PartialState().num_processes > 1 else [own]
-        self.metrics, self.images, self.per_image = first
-        for metrics, images, per_image in others:
+        self.metrics, self.images, self.per_image, self.rows = first
+        for metrics, images, per_image, rows in others:
             self.per_image = self.per_image + per_image
+            for of, more in rows.items():
+                self.rows[of] = self.rows.get(of, []) + more
             for task, count in images.items():
                 self.images[task] += count
                 for name, metric in metrics[task].items():
@@ -103,7 +115,13 @@ class Tally:
         ]
         selection = math.fsum(chosen) / len(chosen) if chosen else math.nan
         ordered = sorted(self.per_image, key=lambda s: (s.task, s.key, s.metric))
-        return Evaluation(scores, dict(self.images), selection, ordered)
+        rows = {of: _as_rows(images) for of, images in sorted(self.rows.items())}
+        return Evaluation(scores, dict(self.images), selection, ordered, rows)
+
+
+def _as_rows(images: Sequence[tuple[str, str, Sequence[float]]]) -> ImageRows:
+    keys, sources, rows = zip(*sorted(images, key=lambda image: image[0]), strict=True)
+    return ImageRows(keys, sources, np.array(rows, np.float64))
 
 
 def evaluate(

@@ -11,7 +11,8 @@ import numpy as np
 Pool = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """A metric over many samples of the same images: (rows (N, V), weights (R, N)) -> (R,).
 
-A weight says how often an image counts in a sample; NaN where the metric is not defined."""
+A weight, 0 or more and not always whole, says how much an image counts in a sample; NaN where the
+metric is not defined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class TaskAudit:
     Attributes:
         images: training images.
         drawn: images drawn an epoch.
+        unseen: training images that are never drawn, in all epochs.
         steps: steps an epoch that hold at least one of them.
         weight: effective weight: the share of the summed loss that an equal loss in every task
             would give this one, over an epoch.
@@ -38,6 +39,7 @@ class TaskAudit:
     type: str
     images: int
     drawn: int
+    unseen: int
     steps: int
     weight: float
 
@@ -48,6 +50,7 @@ class Audit:
     tasks: Sequence[TaskAudit]
     frozen: int
     steps: int
+    epochs: int
     epochs_to_see_all: int
 
 
@@ -57,12 +60,14 @@ def audit(
     sampler: MixingSampler,
     types: Mapping[str, str],
     task_weights: Mapping[str, float],
+    epochs: int,
 ) -> Audit:
     """Checks that every trainable parameter is in exactly one optimizer group, and counts.
 
     Args:
         types: task type by task id.
         task_weights: lambda_t by task id; 1 where not given.
+        epochs: of the whole run.
 
     Raises:
         TrainingError: naming parameters that are in no group, or in two.
@@ -77,9 +82,9 @@ def audit(
         )
         for group in optimizer.param_groups
     ]
-    tasks = _audit_tasks(sampler, types, task_weights)
+    tasks = _audit_tasks(sampler, types, task_weights, epochs)
     frozen = sum(p.numel() for p in network.parameters() if not p.requires_grad)
-    return Audit(groups, tasks, frozen, sampler.steps, sampler.epochs_to_see_all)
+    return Audit(groups, tasks, frozen, sampler.steps, epochs, sampler.epochs_to_see_all)
 
 
 def check_parameters(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -102,8 +107,12 @@ def check_parameters(network: nn.Module, optimizer: torch.optim.Optimizer) -> No
 
 
 def _audit_tasks(
-    sampler: MixingSampler, types: Mapping[str, str], task_weights: Mapping[str, float]
+    sampler: MixingSampler,
+    types: Mapping[str, str],
+    task_weights: Mapping[str, float],
+    epochs: int,
 ) -> list[TaskAudit]:
+    unseen = sampler.unseen(epochs)
     steps = dict.fromkeys(sampler.sizes, 0)
     for batch in sampler.preview():
         for task in {draw.task for draw in batch}:
@@ -111,6 +120,14 @@ def _audit_tasks(
     weighed = {task: steps[task] * task_weights.get(task, 1.0) for task in steps}
     total = sum(weighed.values()) or 1.0
     return [
-        TaskAudit(task, types[task], size, sampler.quotas[task], steps[task], weighed[task] / total)
+        TaskAudit(
+            task=task,
+            type=types[task],
+            images=size,
+            drawn=sampler.quotas[task],
+            unseen=unseen[task],
+            steps=steps[task],
+            weight=weighed[task] / total,
+        )
         for task, size in sampler.sizes.items()
     ]

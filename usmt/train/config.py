@@ -37,6 +37,11 @@ class SplitSettings(Settings):
     val: Share = Field(0.2, description="share of the training part that validates")
     test: Share = Field(0.2, description="share of all that is kept for the test")
     seed: int = Field(0, ge=0, description="seed of the split, apart from the run's seed")
+    fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="share of the training images that are trained on; smaller ones are part of "
+        "larger ones",
+    )
     files: dict[Identifier, Path] = Field(
         default={},
         description="dataset name -> file of `usmt data split`, used in place of a drawn split",
@@ -83,6 +88,11 @@ class AugmentSettings(Settings):
 class SamplerSettings(Settings):
     kind: Literal["proportional", "uniform", "temperature"] = "proportional"
     temperature: float = Field(2.0, ge=1, description="of `temperature`: share ~ size^(1/t)")
+    images_per_epoch: int | None = Field(
+        None,
+        ge=1,
+        description="images drawn in an epoch, over all tasks; null: as many as there are",
+    )
 
 
 class LearningRates(Settings):
@@ -218,7 +228,7 @@ def load_settings(
         values = merge(values, file.data)
     values = merge(values, options)
     for text in assignments:
-        values = merge(values, _assignment(text))
+        values = merge(values, assigned(text))
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
@@ -254,7 +264,8 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _assignment(text: str) -> dict[str, Any]:
+def assigned(text: str) -> dict[str, Any]:
+    """`dotted.key=value`, the value in YAML, as nested settings. Raises ConfigError."""
     key, equals, value = text.partition("=")
     if not equals or not key or any(not part for part in key.split(".")):
         raise ConfigError(f"--set {text}: not of the form key=value", hint="e.g. --set epochs=20")

@@ -122,7 +122,7 @@ def evaluate_run(
     say_scores(summary, voice)
     if accelerator.is_main_process:
         name = "-".join([side, *_other_scope(collection, data, only)])
-        folder.write_scores(summary, evaluation.per_image, name)
+        folder.write_scores(summary, evaluation, name)
         gallery = folder.figures / f"gallery-{name}.png"
         draw_gallery(gallery, network, tasks, side, images, accelerator.device)
     answer = {**summary, "folder": str(path)}

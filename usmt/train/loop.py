@@ -19,7 +19,7 @@ from usmt.data.images import Images
 from usmt.data.loader import Batch, TrainingSamples, training_batches
 from usmt.data.sampler import Draw, MixingSampler
 from usmt.errors import CheckpointError, TrainingError
-from usmt.evaluate.scoring import Evaluation, ImageScore, evaluate, evaluate_trivial
+from usmt.evaluate.scoring import Evaluation, evaluate, evaluate_trivial
 from usmt.output import Output
 from usmt.train.checkpoint import WAY_OUT, Checkpoint, load_checkpoint, save_checkpoint
 from usmt.train.config import RunSettings
@@ -255,9 +255,9 @@ def load_weights(network: torch.nn.Module, checkpoint: Checkpoint, place: object
         ) from None
 
 
-def conclude(run: Run) -> tuple[dict[str, Any], Sequence[ImageScore]]:
+def conclude(run: Run) -> tuple[dict[str, Any], Evaluation]:
     """Scores the best weights on validation, beside the trivial predictors: what scores.json
-    holds, and the scores of each image."""
+    holds, and the evaluation with what is known of each image."""
     load_weights(run.learner.network, load_checkpoint(run.folder.best), run.folder.best)
     evaluation = validate(run)
     trivial = evaluate_trivial(run.tasks, "val", run.output)
@@ -266,4 +266,5 @@ def conclude(run: Run) -> tuple[dict[str, Any], Sequence[ImageScore]]:
         name: {"fingerprint": split.fingerprint} for name, split in run.collection.splits.items()
     }
     summary["synthetic"] = run.collection.synthetic
-    return summary, evaluation.per_image
+    summary["parameters"] = sum(each.numel() for each in run.learner.network.parameters())
+    return summary, evaluation

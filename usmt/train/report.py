@@ -22,6 +22,13 @@ def say_data(collection: Collection, output: Output) -> None:
         output.warning(SYNTHETIC)
     for name, split in collection.splits.items():
         output.note(f"{name}: {split.describe()}")
+    unused = sum(task.unused for task in collection.tasks)
+    if unused:
+        used = sum(len(task.records["train"]) for task in collection.tasks)
+        output.note(
+            f"split.fraction: {used} of {used + unused} training records are trained on "
+            "(docs/split.md)"
+        )
     if collection.skipped:
         kinds = Counter(f"{defect.task} {defect.kind}" for defect in collection.skipped)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
@@ -64,8 +71,18 @@ def say_audit(audit: Audit, collection: Collection, output: Output) -> None:
             )
             for t in audit.tasks
         ],
-        note=f"{audit.steps} steps an epoch; every training image is seen within "
-        f"{audit.epochs_to_see_all} epoch(s)",
+        note=f"{audit.steps} steps an epoch; {_seen(audit)}",
+    )
+
+
+def _seen(audit: Audit) -> str:
+    unseen = {task.task: task.unseen for task in audit.tasks if task.unseen}
+    if not unseen:
+        return f"every training image is seen within {audit.epochs_to_see_all} epoch(s)"
+    return (
+        f"{audit.epochs} epoch(s) never show {sum(unseen.values())} training images "
+        f"({', '.join(f'{task} {count}' for task, count in unseen.items())}): all are seen within "
+        f"{audit.epochs_to_see_all}"
     )
 
 

@@ -142,9 +142,8 @@ def _with_used_data(settings: RunSettings, collection: Collection, output: Outpu
 
 def _audit(run: Run) -> Any:
     types = {name: task.spec.type for name, task in run.tasks.items()}
-    return audit(
-        run.learner.network, run.learner.optimizer, run.sampler, types, run.learner.weights
-    )
+    learner, epochs = run.learner, run.settings.epochs
+    return audit(learner.network, learner.optimizer, run.sampler, types, learner.weights, epochs)
 
 
 def _train(run: Run) -> dict[str, Any]:
@@ -153,10 +152,10 @@ def _train(run: Run) -> dict[str, Any]:
     except KeyboardInterrupt:
         run.output.note(f"stopped; go on with: usmt train --resume {run.folder.path}")
         raise
-    summary, per_image = conclude(run)
+    summary, evaluation = conclude(run)
     if run.main:
         _draw(run)
-        run.folder.write_scores(summary, per_image)  # last: with them the run is finished
+        run.folder.write_scores(summary, evaluation)  # last: with them the run is finished
     say_scores(summary, run.output)
     run.output.text(f"The run is in {run.folder.path}")
     return _told({**summary, "folder": str(run.folder.path)}, run.output)

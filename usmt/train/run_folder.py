@@ -15,7 +15,8 @@ from ruamel.yaml import YAML
 
 from usmt.data.split import Split
 from usmt.errors import CheckpointError, Defect
-from usmt.evaluate.scoring import Evaluation, ImageScore
+from usmt.evaluate.rows import ImageRows, read_rows, write_rows
+from usmt.evaluate.scoring import Evaluation
 from usmt.output import jsonable
 from usmt.task_spec import TaskSpec
 from usmt.train.checkpoint import MANIFEST, sha256
@@ -26,8 +27,8 @@ from usmt.yaml_file import YamlError, read_yaml, validate
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run's folder: config.yaml, task_specs/, split.csv, data.json, metrics.jsonl, scores, best/,
-    last/, figures/."""
+    """A run's folder: config.yaml, task_specs/, split.csv, data.json, metrics.jsonl, scores, rows,
+    best/, last/, figures/."""
 
     path: Path
 
@@ -44,7 +45,8 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """data.json: fingerprint and split of each dataset, in numbers."""
+        """data.json: fingerprint and split of each dataset, in numbers, and the share of the
+        training records that is trained on."""
         return self.path / "data.json"
 
     @property
@@ -70,6 +72,10 @@ class RunFolder:
     def scores(self, side: str = "") -> Path:
         """scores.json of training (validation), or scores-SIDE.json of a later evaluation."""
         return self.path / (f"scores-{side}.json" if side else "scores.json")
+
+    def rows(self, side: str = "") -> Path:
+        """rows.csv beside scores.json, rows-SIDE.csv beside scores-SIDE.json."""
+        return self.path / (f"rows-{side}.csv" if side else "rows.csv")
 
     def split(self, dataset: str, datasets: Sequence[str]) -> Path:
         """split.csv; one file a dataset where a run has several."""
@@ -104,7 +110,11 @@ class RunFolder:
         for name, split in splits.items():
             split.write(fresh.split(name, list(splits)))
         data = {
-            name: {**split.summary(), "sha256": sha256(fresh.split(name, list(splits)))}
+            name: {
+                **split.summary(),
+                "fraction": settings.split.fraction,
+                "sha256": sha256(fresh.split(name, list(splits))),
+            }
             for name, split in splits.items()
         }
         write_text(fresh.data, json.dumps(data, indent=1) + "\n")
@@ -172,13 +182,19 @@ class RunFolder:
         write_text(self.metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
 
     def write_scores(
-        self, summary: Mapping[str, Any], per_image: Sequence[ImageScore], side: str = ""
+        self, summary: Mapping[str, Any], evaluation: Evaluation, side: str = ""
     ) -> None:
-        """scores.json and, image by image, scores.csv."""
+        """scores.json and, image by image, scores.csv and rows.csv."""
         target = self.scores(side)
-        rows = [(s.task, s.key, s.source_id, s.metric, repr(s.value)) for s in per_image]
+        write_rows(self.rows(side), evaluation.rows)
+        rows = [(s.task, s.key, s.source_id, s.metric, repr(s.value)) for s in evaluation.per_image]
         write_csv(target.with_suffix(".csv"), ("task", "key", "source_id", "metric", "value"), rows)
         write_text(target, json.dumps(jsonable(summary), indent=1) + "\n")
+
+    def read_rows(self, side: str = "") -> dict[tuple[str, str], ImageRows]:
+        """By task and metric, what `write_scores` kept of each image. Raises CheckpointError, with
+        the line, for a file that it did not write."""
+        return read_rows(self.rows(side))
 
 
 def summarise(
@@ -199,6 +215,7 @@ def summarise(
             "trivial": to_beat,
             "beats_trivial": None if to_beat is None else _better(score, to_beat, higher),
             "images": evaluation.images[name],
+            "training_images": len(tasks[name].records["train"]),
             "scores": dict(scores),
             "trivial_scores": dict(reference),
         }

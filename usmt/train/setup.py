@@ -83,6 +83,7 @@ def make_collection(
         frozen=frozen,
         other_data=other_data,
         split_files=files,
+        fraction=settings.split.fraction,
     )
 
 
@@ -146,11 +147,13 @@ def set_up(
 ) -> Run:
     """Builds network, optimizer and sampler around the data."""
     tasks = {task.spec.id: task for task in collection.tasks}
+    _check_budget(settings, tasks)
     sampler = MixingSampler(
         {name: len(task.records["train"]) for name, task in tasks.items()},
         settings.batch_size,
         kind=settings.sampler.kind,
         temperature=settings.sampler.temperature,
+        images_per_epoch=settings.sampler.images_per_epoch,
         seed=settings.seed,
     )
     _check_pieces(settings, sampler, accelerator.num_processes)
@@ -193,6 +196,15 @@ def task_weights(settings: RunSettings, tasks: Mapping[str, TaskData]) -> dict[s
             hint=f"its tasks: {', '.join(tasks)}",
         )
     return {name: settings.task_weights.get(name, 1.0) for name in tasks}
+
+
+def _check_budget(settings: RunSettings, tasks: Mapping[str, TaskData]) -> None:
+    drawn = settings.sampler.images_per_epoch
+    if drawn is not None and drawn < len(tasks):
+        raise ConfigError(
+            f"sampler.images_per_epoch: {drawn} images cannot be of {len(tasks)} tasks",
+            hint=f"give {len(tasks)} or more: an epoch draws at least one image of each task",
+        )
 
 
 def _check_pieces(settings: RunSettings, sampler: MixingSampler, processes: int) -> None:
