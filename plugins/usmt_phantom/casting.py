@@ -32,6 +32,10 @@ _SYNONYMS = {
 }
 """Other words for organs."""
 
+PLANTED = "planted"
+"""Organ of tasks that nothing but `data.phantom.planted` can draw, so that a misspelt id in it does
+not pass unnoticed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Casting:
@@ -59,6 +63,11 @@ class Casting:
 
 def cast(task: TaskSpec) -> Casting:
     """The anatomy that serves a task. Raises `DataError` for a task that none can serve."""
+    if task.organ == PLANTED:
+        raise DataError(
+            f"phantom cannot draw task '{task.id}': data.phantom.planted says nothing of it",
+            hint="See 'Task families with known relations' in docs/phantom.md",
+        )
     kind, names = _asked(task)
     count = 2 if kind == "detection" else len(names)
     subject = _subject(task, kind, count)

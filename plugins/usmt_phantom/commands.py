@@ -1,4 +1,4 @@
-"""`usmt phantom`: look at the phantom's images."""
+"""`usmt phantom`: look at the phantom's images, and plant relations between tasks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import typer
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Adds `usmt phantom sheet`."""
-    phantom = typer.Typer(help="Look at the simulated images.", no_args_is_help=True)
+    """Adds `usmt phantom sheet` and `usmt phantom family`."""
+    phantom = typer.Typer(
+        help="Simulated images, and tasks with known relations.", no_args_is_help=True
+    )
     phantom.command("sheet")(sheet)
-    # Keeps `sheet` a command of its own name, though it is the only one.
-    phantom.callback()(lambda: None)
+    phantom.command("family")(family)
     app.add_typer(phantom, name="phantom")
 
 
@@ -48,3 +49,25 @@ def sheet(
     except OSError as error:
         raise UsmtError(f"{out} cannot be written: {error.strerror or error}") from error
     typer.echo(str(out))
+
+
+def family(
+    out: Annotated[Path, typer.Option(help="Folder for the tasks, groups and study.")],
+    images: Annotated[
+        int, typer.Option(min=40, max=100_000, help="Training images of the largest tasks.")
+    ] = 320,
+    test: Annotated[int, typer.Option(min=10, max=100_000, help="Test images of each task.")] = 120,
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="Of the conflict; 0: there is none.")
+    ] = 1.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run of the study.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images.")] = 0,
+) -> None:
+    """Write five tasks with known relations, and a study that must find them.
+
+    Two tasks share what must be learnt, one is misled by another, and one is unrelated.
+    """
+    from usmt_phantom.family import write_family
+
+    study = write_family(out, images=images, strength=strength, test=test, epochs=epochs, seed=seed)
+    typer.echo(str(study))

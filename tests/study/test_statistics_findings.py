@@ -92,7 +92,7 @@ def test_scores_of_all_metrics_and_seeds(found: Findings):
 def test_recommendations(found: Findings, task: str, advice: str, arm: str):
     one = next(each for each in found.recommendations if each.task == task)
     assert (one.advice, one.arm) == (advice, arm)
-    assert one.reason.endswith(".") and "95 % interval" in one.reason
+    assert one.reason.endswith(".") and "95% interval" in one.reason
 
 
 def test_of_two_alike_gains_the_larger_is_taken_and_said_so():
@@ -106,8 +106,8 @@ def test_of_two_alike_gains_the_larger_is_taken_and_said_so():
 
 def test_the_answer_is_three_sentences_with_numbers(found: Findings):
     first, second, third = found.answer
-    assert "cg and au were compared with ts on 9 tasks with 3 seeds" in first
-    assert first.count("95 % interval") == 2
+    assert "CG and AU were compared with TS on 9 tasks with 3 seeds" in first
+    assert first.count("95% interval") == 2
     harmed = sum(c.verdict == "harm" for c in found.comparisons if c.arm == "cg")
     assert f"certainly harms {harmed} (breast_lesion, lung, " in second
     undecided = sum(c.verdict == "undecided" for c in found.comparisons)

@@ -74,7 +74,7 @@ def test_no_image():
 
 @pytest.mark.parametrize("value", [0.0, 0.7])
 def test_constant_scores(value: float):
-    undecided(study(constant(value)), "No interval for cg on lung, au on lung")
+    undecided(study(constant(value)), "No interval for CG on lung, AU on lung")
 
 
 def test_a_metric_that_is_nowhere_defined():
@@ -142,4 +142,4 @@ def test_an_arm_with_one_seed_left_borrows_the_noise_of_the_others():
     assert one.seeds == (1, 3)
     width = one.difference.high - one.difference.low
     assert width > whole.difference.high - whole.difference.low
-    assert any("Only one seed has a score of cg on lung" in each for each in found.cautions)
+    assert any("Only one seed has a score of CG on lung" in each for each in found.cautions)

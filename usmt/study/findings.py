@@ -106,6 +106,11 @@ class Turn:
     turns_at: float | None
     direction: Literal["harm to gain", "gain to harm", "none"]
 
+    @property
+    def certain(self) -> bool:
+        """Whether the effect certainly changes with the data: a turn without that is chance."""
+        return self.slope.low > 0 or self.slope.high < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:

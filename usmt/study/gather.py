@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ def gather(folder: StudyFolder, catalogue: Catalogue, plugins: Plugins) -> Study
     names = {spec.type for spec in specs.values()}
     types = {name: make_task_type(plugins, name, options.get(name, {})) for name in names}
     summaries = _summaries(folder, plan, state)
+    final = {run.id for unit in plan.units for run in final_runs(plan, unit, state.chosen)}
     groups = {task: group for group, tasks in plan.groups.items() for task in tasks}
     return StudyResults(
         title=study.title or "Together or alone: " + ", ".join([*study.groups, *study.tasks]),
@@ -60,7 +61,7 @@ def gather(folder: StudyFolder, catalogue: Catalogue, plugins: Plugins) -> Study
         seeds=study.seeds,
         fractions=sorted(study.fractions),
         scores=list(_scores(specs, types, rows)),
-        runs=[_record(folder, each) for each in state.runs],
+        runs=[_record(folder, each, final) for each in state.runs],
         settings=study.as_values(),
         data=data["datasets"],
         synthetic=bool(data["synthetic"]),
@@ -150,7 +151,7 @@ def _check_same_images(task: str, mine: Mapping[tuple[str, int], ImageRows]) -> 
         )
 
 
-def _record(folder: StudyFolder, each: RunState) -> RunRecord:
+def _record(folder: StudyFolder, each: RunState, final: Set[str]) -> RunRecord:
     run, target = each.run, folder.run(each.run.id)
     entries = target.read_metrics()
     over = {"scored": "finished", "finished": "finished", "failed": "failed", "pruned": "pruned"}
@@ -163,7 +164,7 @@ def _record(folder: StudyFolder, each: RunState) -> RunRecord:
         seed=run.seed,
         fraction=run.unit.fraction,
         factor=each.factor,
-        chosen=each.state == "scored",
+        chosen=run.id in final,
         state=over.get(each.state, "missing"),  # type: ignore[arg-type]
         epochs=len(entries) or None,
         steps=int(entries[-1]["step"]) if entries else None,

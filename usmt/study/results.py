@@ -29,6 +29,15 @@ class Arm:
     paradigm: str
     moe: bool
 
+    @property
+    def label(self) -> str:
+        """As people read it: `TS`, `CG`, `AU` or the group's id, with `-MoE` or `-dense` where a
+        study has both."""
+        label = self.paradigm.upper() if self.paradigm in ("ts", "cg", "au") else self.paradigm
+        if self.name == self.paradigm:
+            return label
+        return f"{label}-MoE" if self.moe else f"{label}-dense"
+
 
 @dataclass(frozen=True, slots=True)
 class StudyTask:
@@ -92,7 +101,7 @@ class RunRecord:
         unit: the network that it trains, e.g. `cg-breast`.
         arms: the arms that it serves.
         factor: of the learning rates; None where it was not chosen.
-        chosen: whether it was scored on the test side; the others only served the search.
+        chosen: whether it stands for its arms; the others only served the search.
         state: `finished`, `failed`, `pruned`, or `missing`.
         seconds: of wall time in its process; None where it is not known.
         selection: best selection score on validation, in [0, 1].
@@ -149,3 +158,7 @@ class StudyResults:
     confidence: float = 0.95
     margin: float = 0.05
     resamples: int = 2000
+
+    def label(self, arm: str) -> str:
+        """An arm's name as people read it."""
+        return next((each.label for each in self.arms if each.name == arm), arm)

@@ -23,9 +23,7 @@ class Figures:
         self.results = findings.results
         self.tasks = {task.id: task for task in self.results.tasks}
         names = [arm.name for arm in self.results.arms if arm.name != self.results.reference]
-        self.labels = {
-            name: wording.arm_label(self.results, name) for name in (self.results.reference, *names)
-        }
+        self.labels = {name: self.results.label(name) for name in (self.results.reference, *names)}
         self.looks = {name: Look.number(i) for i, name in enumerate(self.labels)}
         self.compared = [
             comparison
@@ -247,7 +245,8 @@ class Figures:
         caption = (
             "Every arm was trained on the same nested parts of the data. Above the line the arm is "
             f"better than {self.reference} with the same images. A dashed line marks the number of "
-            "training images at which harm turns to gain, or back."
+            "training images at which harm turns to gain, or back; a dotted one with a "
+            "question mark may be chance."
         )
         return Figure("Effect by amount of data, task by task", caption, drawings, narrow=True)
 

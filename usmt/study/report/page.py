@@ -56,11 +56,10 @@ def _said(findings: Findings, sections: list[Section]) -> dict[str, Any]:
         "synthetic": results.synthetic,
         "facts": facts(results),
         "arms": [
-            (wording.arm_label(results, arm.name), wording.arm_meaning(results, arm))
-            for arm in results.arms
+            (results.label(arm.name), wording.arm_meaning(results, arm)) for arm in results.arms
         ],
         "margin": f"±{results.margin:.0%}",
-        "reference": wording.arm_label(results, results.reference),
+        "reference": results.label(results.reference),
         "advice": wording.ADVICE,
         "marks": wording.MARKS,
         "sections": sections,

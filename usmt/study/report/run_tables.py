@@ -71,7 +71,7 @@ def runs(results: StudyResults) -> Table:
     columns = (
         Column("id", "run"),
         Column("network", "network"),
-        Column("arms", "arms", lambda arms: ", ".join(wording.arm_label(results, a) for a in arms)),
+        Column("arms", "arms", lambda arms: ", ".join(results.label(a) for a in arms)),
         Column.of("tasks", "tasks", wording.count),
         Column.of("seed", "seed", str),
         FRACTION,

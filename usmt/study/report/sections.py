@@ -40,9 +40,9 @@ class Section:
 def question(results: StudyResults) -> str:
     """What the study asks."""
     others = [arm for arm in results.arms if arm.name != results.reference]
-    ways = [f"{wording.arm_label(results, a.name)} ({wording.arm_meaning(results, a)})"
+    ways = [f"{results.label(a.name)} ({wording.arm_meaning(results, a)})"
             for a in others]  # fmt: skip
-    reference = wording.arm_label(results, results.reference)
+    reference = results.label(results.reference)
     if not others:
         return f"What does {reference} reach on {wording.counted(len(results.tasks), 'task')}?"
     which = f"these {len(results.tasks)} tasks" if len(results.tasks) > 1 else "this task"
@@ -58,7 +58,7 @@ def facts(results: StudyResults) -> list[tuple[str, str]]:
     seconds = [run.seconds for run in results.runs if run.seconds is not None]
     return [
         ("tasks", f"{len(results.tasks)}"),
-        ("arms", ", ".join(wording.arm_label(results, arm.name) for arm in results.arms)),
+        ("arms", ", ".join(results.label(arm.name) for arm in results.arms)),
         ("seeds", ", ".join(map(str, results.seeds))),
         ("shares of the training data", ", ".join(f"{share:.0%}" for share in results.fractions)),
         ("runs", ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "0"),
@@ -71,7 +71,7 @@ def facts(results: StudyResults) -> list[tuple[str, str]]:
 def sections(findings: Findings) -> list[Section]:
     """All sections that have something to say."""
     results, figures = findings.results, Figures(findings)
-    reference = wording.arm_label(results, results.reference)
+    reference = results.label(results.reference)
     every = [
         Section(
             "recommendation",

@@ -22,7 +22,7 @@ def recommendations(findings: Findings) -> Table:
     columns = (
         TASK,
         Column("advice", "advice", lambda advice: wording.ADVICE.get(advice, advice)),
-        Column("arm", "arm", lambda arm: wording.arm_label(results, arm) if arm else ""),
+        Column("arm", "arm", lambda arm: results.label(arm) if arm else ""),
         Column("reason", "why"),
     )
     rows = [(each.task, each.advice, each.arm, each.reason) for each in findings.recommendations]
@@ -44,7 +44,7 @@ def scores_by_arm(findings: Findings) -> Table:
         _METRIC,
         Column("better", "better"),
         *(
-            Column.estimate(arm.name, wording.arm_label(results, arm.name), wording.score)
+            Column.estimate(arm.name, results.label(arm.name), wording.score)
             for arm in results.arms
         ),
         Column.of("never_looks", "never looks", wording.score),
@@ -84,11 +84,11 @@ def verdicts(findings: Findings) -> Table:
     counts = Counter((c.arm, c.verdict) for c in with_all_data(findings.comparisons))
     arms = [arm.name for arm in results.arms if arm.name != results.reference]
     columns = (
-        Column("arm", "arm", lambda arm: wording.arm_label(results, arm)),
+        Column("arm", "arm", lambda arm: results.label(arm)),
         *(Column.of(each, f"{mark} {each}", wording.count) for each, mark in wording.MARKS.items()),
     )
     rows = [(arm, *(counts[arm, each] for each in wording.MARKS)) for arm in arms]
-    reference = wording.arm_label(results, results.reference)
+    reference = results.label(results.reference)
     return Table("verdicts", f"Tasks by verdict, against {reference}", columns, rows)
 
 
@@ -99,8 +99,8 @@ def comparisons(
     columns = (
         TASK,
         _METRIC,
-        Column("arm", "arm", lambda arm: wording.arm_label(results, arm)),
-        Column("reference", "against", lambda arm: wording.arm_label(results, arm)),
+        Column("arm", "arm", lambda arm: results.label(arm)),
+        Column("reference", "against", lambda arm: results.label(arm)),
         FRACTION,
         Column.estimate("difference", "difference", wording.signed),
         Column.estimate("relative", "relative change", wording.change),
@@ -160,7 +160,7 @@ def group_means(findings: Findings) -> Table:
 
 def _mean_columns(results: StudyResults) -> tuple[Column, ...]:
     return (
-        Column("arm", "arm", lambda arm: wording.arm_label(results, arm)),
+        Column("arm", "arm", lambda arm: results.label(arm)),
         FRACTION,
         Column.of("tasks", "tasks", wording.count),
         Column.estimate("effect", "mean effect", wording.signed),
@@ -205,13 +205,17 @@ def turns(findings: Findings) -> Table:
     results = findings.results
     columns = (
         TASK,
-        Column("arm", "arm", lambda arm: wording.arm_label(results, arm)),
+        Column("arm", "arm", lambda arm: results.label(arm)),
         Column.estimate("slope", "effect for each doubling of the data", wording.signed),
         Column.of("turns_at", "turns at (training images)", _whole),
         Column("direction", "direction"),
+        Column("certain", "certain", lambda value: "yes" if value else "no"),
     )
-    rows = [(t.task, t.arm, t.slope, t.turns_at, t.direction) for t in findings.turns]
-    note = "Turning points lie on straight lines between the trained sizes: read them as rough."
+    rows = [(t.task, t.arm, t.slope, t.turns_at, t.direction, t.certain) for t in findings.turns]
+    note = (
+        "Turning points lie on straight lines between the trained sizes: read them as rough, and "
+        "as chance where the interval of the slope holds 0."
+    )
     return Table("turns", "Where grouping turns", columns, rows, note, folded=True)
 
 

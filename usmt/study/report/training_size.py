@@ -55,7 +55,7 @@ def draw_one_task(
             _draw(axis, images, comparison, look)
     for turn in turns:
         if turn.turns_at is not None and turn.arm in arms:
-            _mark(axis, turn.turns_at, arms[turn.arm][1], 0.99 - 0.14 * list(arms).index(turn.arm))
+            _mark(axis, turn, arms[turn.arm][1], 0.99 - 0.14 * list(arms).index(turn.arm))
     axis.set_ylabel("effect")
     _label_images(axis, [images for images, _ in comparisons])
     _legend(canvas, arms)
@@ -88,9 +88,11 @@ def _draw(axis: Any, images: float, comparison: Comparison, look: Look) -> None:
               markeredgewidth=1.1, markerfacecolor="white" if hollow else look.colour)  # fmt: skip
 
 
-def _mark(axis: Any, images: float, look: Look, top: float) -> None:
-    axis.axvline(images, color=look.colour, linewidth=1, linestyle="--", zorder=1)
-    axis.annotate(f"{images:,.0f} ", (images, top), fontsize=7.5,
+def _mark(axis: Any, turn: Turn, look: Look, top: float) -> None:
+    """Where the effect turns; dotted and with a question mark where that may be chance."""
+    style, doubt = ("--", "") if turn.certain else (":", "?")
+    axis.axvline(turn.turns_at, color=look.colour, linewidth=1, linestyle=style, zorder=1)
+    axis.annotate(f"{turn.turns_at:,.0f}{doubt} ", (turn.turns_at, top), fontsize=7.5,
                   xycoords=("data", "axes fraction"), ha="right", va="top", color=INK)  # fmt: skip
 
 

@@ -111,16 +111,6 @@ def interval(number: Callable[[float], str]) -> Callable[[Interval | None], str]
 # -- names
 
 
-def arm_label(results: StudyResults, name: str) -> str:
-    """`TS`, `CG`, `AU` or the group's id, with `-MoE` or `-dense` where a study has both."""
-    arm = next((arm for arm in results.arms if arm.name == name), None)
-    paradigm = arm.paradigm if arm else name
-    label = paradigm.upper() if paradigm in ("ts", "cg", "au") else paradigm
-    if arm is None or arm.name == arm.paradigm:
-        return label
-    return f"{label}-MoE" if arm.moe else f"{label}-dense"
-
-
 def arm_meaning(results: StudyResults, arm: Arm) -> str:
     """What an arm is, in words."""
     meanings = {

@@ -29,11 +29,11 @@ def _overall(
     arms = list(dict.fromkeys(comparison.arm for comparison in comparisons))
     seeds = _count(len(results.seeds), "seed")
     if not arms:
-        return f"No arm could be compared with {results.reference} ({seeds})."
+        return f"No arm could be compared with {results.label(results.reference)} ({seeds})."
     tasks = len({comparison.task for comparison in comparisons})
-    level = f"{100 * results.confidence:.3g} % interval"
+    level = f"{100 * results.confidence:.3g}% interval"
     effects = [
-        f"{mean.arm} {mean.effect.value:+.2f} ({level} {mean.effect.low:+.2f} to "
+        f"{results.label(mean.arm)} {mean.effect.value:+.2f} ({level} {mean.effect.low:+.2f} to "
         f"{mean.effect.high:+.2f}, {_count(len(mean.tasks), 'task')})"
         for mean in means
         if mean.kind == "all"
@@ -43,9 +43,10 @@ def _overall(
         if effects
         else "no effect could be computed"
     )
+    names = _listed([results.label(arm) for arm in arms])
     return (
-        f"{_listed(arms)} {'were' if len(arms) > 1 else 'was'} compared with {results.reference} "
-        f"on {_count(tasks, 'task')} with {seeds}: {overall}."
+        f"{names} {'were' if len(arms) > 1 else 'was'} compared with "
+        f"{results.label(results.reference)} on {_count(tasks, 'task')} with {seeds}: {overall}."
     )
 
 
@@ -59,8 +60,8 @@ def _where(comparisons: Sequence[Comparison], results: StudyResults) -> str:
             for verdict in ("gain", "harm", "neutral")
         )
         said.append(
-            f"of {_count(len(own), 'task')}, {arm} certainly helps {helped}, certainly harms "
-            f"{harmed}, and changes {same} by less than {100 * results.margin:.3g} %"
+            f"of {_count(len(own), 'task')}, {results.label(arm)} certainly helps {helped}, "
+            f"certainly harms {harmed}, and changes {same} by less than {100 * results.margin:.3g}%"
         )
     if not said:
         return "Nothing is known of where it helps or harms."
@@ -113,8 +114,8 @@ def _cautions(comparisons: Sequence[Comparison], results: StudyResults) -> Itera
     single = [c for c in comparisons if len(results.seeds) > 1 and 1 in c.seeds]
     if single:
         yield (
-            f"Only one seed has a score of {_places(single)}: the noise of training is taken from "
-            "the other scores, or not counted where these are too few."
+            f"Only one seed has a score of {_places(single, results)}: the noise of training is "
+            "taken from the other scores, or not counted where these are too few."
         )
     few = sorted({c.task for c in comparisons if 1 < c.sources < FEW_SOURCES})
     if few:
@@ -131,12 +132,12 @@ def _cautions(comparisons: Sequence[Comparison], results: StudyResults) -> Itera
     blind = [c for c in comparisons if c.sources > 1 and not math.isfinite(c.p) and min(c.seeds)]
     if blind:
         yield (
-            f"No interval for {_places(blind)}: the metric is not defined on these images, or its "
-            "scores do not vary."
+            f"No interval for {_places(blind, results)}: the metric is not defined on these "
+            "images, or its scores do not vary."
         )
     zero = [c for c in comparisons if math.isfinite(c.p) and not math.isfinite(c.relative.value)]
     if zero:
-        yield f"No relative change for {_places(zero)}: the reference's score is 0."
+        yield f"No relative change for {_places(zero, results)}: the reference's score is 0."
 
 
 def _of_runs(results: StudyResults) -> Iterator[str]:
@@ -146,8 +147,8 @@ def _of_runs(results: StudyResults) -> Iterator[str]:
             yield f"{_count(len(names), 'run')} {words}: {_first(names)}."
 
 
-def _places(comparisons: Iterable[Comparison]) -> str:
-    return _first(list(dict.fromkeys(f"{c.arm} on {c.task}" for c in comparisons)))
+def _places(comparisons: Iterable[Comparison], results: StudyResults) -> str:
+    return _first(list(dict.fromkeys(f"{results.label(c.arm)} on {c.task}" for c in comparisons)))
 
 
 def _first(names: Sequence[str]) -> str:

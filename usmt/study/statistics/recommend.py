@@ -32,7 +32,8 @@ def recommend(
             pair for pair, _ in gains if pair is not best and not _surely(best, pair, results)
         ]
         more = "".join(
-            f"; {rival.arm} gains too and neither is certainly better, so the larger is taken"
+            f"; {results.label(rival.arm)} gains too and neither is certainly better, so the "
+            "larger is taken"
             for rival in rivals[:1]
         )
         reason = f"Train it with {WITH[advice]}: {_told(gain, results)}{more}."
@@ -40,7 +41,7 @@ def recommend(
     if verdicts == {"harm"}:
         return Recommendation(task, "alone", results.reference, f"Train it alone: {told}.")
     if verdicts == {"neutral"}:
-        margin = f"less than {100 * results.margin:.3g} %"
+        margin = f"less than {100 * results.margin:.3g}%"
         return Recommendation(task, "either", "", f"It makes a difference of {margin}: {told}.")
     nothing = "no arm could be compared"
     return Recommendation(task, "undecided", "", f"Not decided by these data: {told or nothing}.")
@@ -73,9 +74,9 @@ def _told(comparison: Comparison, results: StudyResults) -> str:
         ends = (change.low, change.high) if better else (-change.high, -change.low)
         numbers = (
             f"{comparison.metric} {'better' if better else 'worse'} by "
-            f"{100 * abs(change.value):.1f} %, {100 * results.confidence:.3g} % interval "
+            f"{100 * abs(change.value):.1f}%, {100 * results.confidence:.3g}% interval "
             f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}"
         )
     else:
         numbers = "its scores allow no interval"
-    return f"{comparison.arm} {words[comparison.verdict]} ({numbers})"
+    return f"{results.label(comparison.arm)} {words[comparison.verdict]} ({numbers})"
