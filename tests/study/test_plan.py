@@ -10,8 +10,8 @@ from command_line import Usmt
 from small_studies import PAIR, write_study
 
 from usmt import load_catalogue, load_plugins
+from usmt.study.load_study import load_study
 from usmt.study.plan import Plan, make_plan
-from usmt.study.spec import load_study
 
 
 def planned(folder: Path, **keys: Any) -> Plan:

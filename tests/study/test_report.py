@@ -217,6 +217,13 @@ def test_tables_hold_the_numbers_of_the_findings(folder: Path, findings: Finding
         if mean.name == "ob" and mean.arm == "cg-moe":
             assert float(row["published_raw"]) == 2.93
 
+    experts = [mean for mean in findings.means if mean.kind == "mixture of experts"]
+    assert {mean.name for mean in experts} == {"cg", "au"}
+    for row, mean in zip(rows(folder, "moe_means"), experts, strict=True):
+        assert (row["kind"], row["arm"], row["against"]) == (mean.kind, mean.arm, mean.reference)
+        assert same(row, "effect", mean.effect) and same(row, "relative", mean.relative)
+        assert int(row["tasks"]) == len(mean.tasks)
+
     for row, turn in zip(rows(folder, "turns"), findings.turns, strict=True):
         assert same(row, "slope", turn.slope)
         assert row["turns_at"] == ("" if turn.turns_at is None else str(turn.turns_at))
@@ -252,6 +259,18 @@ def test_the_search_for_learning_rates_is_told(tmp_path: Path):
     told = rows(report(findings, tmp_path / "report"), "learning_rates")[0]
     assert told["chosen"] == "1.0"
     assert told["tried"] == "×0.3: 0.610; ×1: 0.750; ×3: 0.420"
+
+
+def test_what_a_mean_leaves_out_and_what_a_verdict_leaves_unsaid_is_told(tmp_path: Path):
+    findings = findings_of(simulated_study(PLANTED[:3], resamples=50))
+    means = [replace(mean, effect_tasks=mean.tasks[1:]) for mean in findings.means]
+    compared = [replace(each, remark="the same network") for each in findings.comparisons]
+    made = report(replace(findings, means=means, comparisons=compared), tmp_path / "report")
+    for row, mean in zip(rows(made, "task_type_means"),
+                         [m for m in means if m.kind == "task type"], strict=True):  # fmt: skip
+        assert row["left_out"] == f"effect: {mean.tasks[0]}"
+        assert int(row["tasks"]) == len(mean.tasks)
+    assert {row["remark"] for row in rows(made, "comparisons")} == {"the same network"}
 
 
 # -- odd studies

@@ -99,8 +99,8 @@ def test_of_two_alike_gains_the_larger_is_taken_and_said_so():
     alike = [Planted("lung", "segmentation", "lung", {"cg": 0.1, "au": 0.1})]
     found = analyse(simulated_study(alike), Output.silent())
     advice = found.recommendations[0]
-    effects = {c.arm: c.effect.value for c in found.comparisons}
-    assert advice.arm == max(effects, key=lambda arm: effects[arm])
+    better = {c.arm: c.difference.value for c in found.comparisons}
+    assert advice.arm == max(better, key=lambda arm: better[arm])
     assert "neither is certainly better" in advice.reason
 
 

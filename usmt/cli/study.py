@@ -224,8 +224,8 @@ def _open(
     """A study from its file, its folder or the options alone."""
     from usmt.study.begin import with_data
     from usmt.study.folder import StudyFolder
+    from usmt.study.load_study import load_study
     from usmt.study.plan import make_plan
-    from usmt.study.spec import load_study
 
     if path is not None and path.is_dir() and out is None:
         out = path

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from usmt.data.draw_split import draw_split
+from usmt.data.given_split import GivenSplit
+from usmt.data.grouping import Name
 from usmt.data.scan import Scan, scan
 from usmt.data.split import Split
 from usmt.data.training_subset import training_groups
@@ -47,7 +49,8 @@ class Collection:
         splits: the frozen split of each dataset, by dataset name.
         skipped: records left out with --skip-bad.
         other_defects: records of the datasets' other tasks that could not be read; they are in
-            no task of this run, and only reported.
+            no task of this run, and only reported. With a split that was given, of those that it
+            lacks: the others are not read.
         synthetic: whether any images are made, not measured.
     """
 
@@ -141,14 +144,17 @@ def collect(
         frozen: splits to keep, by dataset name; the data must still be those they were drawn on,
             unless `other_data`: then see `Split.extended`.
         split_files: files of splits to use in place of a drawn one, by dataset name. They must fit
-            the data, but for images that cannot be read any more.
+            the data, but for images that cannot be read any more. With these and `frozen` only the
+            images of `specs` are read; see `GivenSplit`.
         fraction: share of the training records that is trained on; see `training_groups`.
 
     Raises:
         DataError: with every defect of every record of `specs`, unless `skip_bad`.
     """
     serves = {spec.id: dataset_of(spec, datasets) for spec in specs}
-    given = {name: (path, Split.read(path)) for name, path in (split_files or {}).items()}
+    kept = frozen or {}
+    given = {} if other_data else {name: GivenSplit(split) for name, split in kept.items()}
+    given |= {name: GivenSplit(Split.read(p), p) for name, p in (split_files or {}).items()}
     splits: dict[str, Split] = {}
     used: dict[str, frozenset[str]] = {}
     usable: dict[str, list[Record]] = {}
@@ -160,17 +166,19 @@ def collect(
             continue
         records = _list_records(dataset, mine, all_specs)
         checks = {task: (types[spec.type], spec) for task, spec in mine.items()}
-        found = _scan(dataset, records, checks, output)
+        to_read = given[name].unsure(records, mine) if name in given else records
+        found = _scan(dataset, to_read, checks, output)
         defects += found.defects
         others += found.others
         bad = {(defect.task, defect.place) for defect in found.defects}
         for task in mine:
             usable[task] = [r for r in records if r.task == task and (task, r.place) not in bad]
-        drawn = draw_split(found.images, records, seed=seed, val=val, test=test)
         if name in given:
-            splits[name] = _fitting(*given[name], dataset, drawn, records)
+            contents = _contents(dataset, to_read, found)
+            splits[name] = given[name].fitting(dataset, records, mine, contents)
         else:
-            splits[name] = _settle(name, drawn, (frozen or {}).get(name), other_data=other_data)
+            drawn = draw_split(found.images, records, seed=seed, val=val, test=test)
+            splits[name] = kept.get(name, Split({})).extended(drawn) if other_data else drawn
         used[name] = training_groups(splits[name], records, fraction=fraction, seed=seed)
     if defects and not skip_bad:
         raise DataError.of(defects)
@@ -222,38 +230,11 @@ def _scan(
         return scan(dataset, records, checks, progress=bar.advance)
 
 
-def _settle(name: str, drawn: Split, frozen: Split | None, *, other_data: bool) -> Split:
-    """The split that counts: a frozen one wherever there is one."""
-    if other_data:
-        return (frozen or Split({})).extended(drawn)
-    if frozen is None:
-        return drawn
-    if frozen.fingerprint != drawn.fingerprint:
-        raise DataError(
-            f"the data of {name} are not those that the run was started with: "
-            f"{frozen.difference(drawn)}",
-            hint="Restore the data, or start a new run.",
-        )
-    return frozen
-
-
-def _fitting(
-    path: Path, split: Split, dataset: Dataset, drawn: Split, records: Sequence[Record]
-) -> Split:
-    """A split from a file, for the records whose images can be read. Raises DataError if the data
-    are others than it was drawn on."""
-    if dataset.synthetic:  # of which only the run's tasks were listed
-        split = split.of({record.task for record in records})
-    changes = split.changes({name: place.content for name, place in drawn.places.items()})
-    listed = {(record.task, record.key) for record in records}
-    changes = replace(changes, gone=[name for name in changes.gone if name not in listed])
-    if changes.gone or changes.new or changes.changed:
-        raise DataError(
-            f"the split {path} does not fit the data of {dataset.name}: {changes}",
-            hint="Restore the data, or draw a new split: usmt data split. Which records changed: "
-            f"usmt data check --split {path}",
-        )
-    return Split({name: split.places[name] for name in drawn.places})
+def _contents(dataset: Dataset, records: Sequence[Record], found: Scan) -> dict[Name, str]:
+    """The hash of each record's pixels, as a split has it."""
+    if dataset.synthetic:
+        return {(record.task, record.key): "" for record in records}
+    return {name: image.content for name, image in found.images.items()}
 
 
 def _by_side(records: Sequence[Record], split: Split) -> dict[Side, list[Record]]:

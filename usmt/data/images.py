@@ -87,6 +87,14 @@ class Images:
             label = _read_label(task, record, entry[2].original)
         return entry[0], entry[2], label
 
+    def size_and_label(self, task: TaskData, record: Record) -> tuple[Size, Any]:
+        """(H, W) of the image and the label as read; where the image is kept, it is not read."""
+        entry = self._kept.get((task.spec.id, record.key)) or self.from_disk(task, record)
+        if entry is not None:
+            return entry[2].original, _read_label(task, record, entry[2].original)
+        image, label = _read(task, record)
+        return (image.shape[0], image.shape[1]), label
+
     def fit(self, task: TaskData, image: np.ndarray, label: Any) -> Fitted:
         """What `fitted` gives, for an image (H, W) or (H, W, 3) and label that were read."""
         frame = Frame.fit((image.shape[0], image.shape[1]), self.size)

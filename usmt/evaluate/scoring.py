@@ -15,7 +15,7 @@ from accelerate.utils import gather_object
 from torchmetrics import Metric
 
 from usmt.data.collection import TaskData
-from usmt.data.images import Images, read_record
+from usmt.data.images import Images
 from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches
 from usmt.dataset import Record, Side
 from usmt.errors import DataError
@@ -173,7 +173,9 @@ def predict(
     ]
 
 
-def evaluate_trivial(tasks: Mapping[str, TaskData], side: Side, output: Output) -> Evaluation:
+def evaluate_trivial(
+    tasks: Mapping[str, TaskData], side: Side, images: Images, output: Output
+) -> Evaluation:
     """Scores each task's trivial predictor, fitted on training labels, on one side of the split.
 
     Tasks without training images are left out: those of other data, which are all new, say.
@@ -185,13 +187,13 @@ def evaluate_trivial(tasks: Mapping[str, TaskData], side: Side, output: Output) 
         for name, task in tasks.items():
             labels = []
             for record in _evenly(task.records["train"]):
-                image, label = read_record(task, record)
-                labels.append((label, (image.shape[0], image.shape[1])))
+                size, label = images.size_and_label(task, record)
+                labels.append((label, size))
                 bar.advance()
             trivial = task.type.trivial(task.spec, labels)
             for record in task.records[side]:
-                image, label = read_record(task, record)
-                tally.add(name, record, trivial((image.shape[0], image.shape[1])), label)
+                size, label = images.size_and_label(task, record)
+                tally.add(name, record, trivial(size), label)
                 bar.advance()
     return tally.evaluation()
 

@@ -7,11 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from usmt.errors import ConfigError
 from usmt.executor import Executor
 from usmt.plugins import Plugins
-from usmt.train.config import assigned, merge
-from usmt.yaml_file import explain
+from usmt.train.config import assigned, config_error, merge
 
 
 def make_executor(plugins: Plugins, name: str, assignments: Sequence[str], jobs: int) -> Executor:
@@ -20,10 +18,10 @@ def make_executor(plugins: Plugins, name: str, assignments: Sequence[str], jobs:
     kind = plugins.executor(name)
     values: dict[str, Any] = {}
     for text in assignments:
-        values = merge(values, assigned(text))
+        values = merge(values, assigned(text, option="--executor-set", example="cpus=2"))
     try:
         options = kind.Options.model_validate(values)
     except ValidationError as error:
-        lines = [f"--executor-set {key}: {text}" for key, text in explain(error, kind.Options)]
-        raise ConfigError("\n".join(lines), hint="See docs/executors.md") from None
+        hint, told = "See docs/executors.md", "--executor-set "
+        raise config_error(error, kind.Options, hint=hint, told=told) from None
     return kind(options, jobs)

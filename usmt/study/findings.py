@@ -48,6 +48,8 @@ class Comparison:
         verdict: `neutral` where the change is certainly smaller than the margin, `undecided`
             where the data can tell neither.
         seeds: numbers of seeds of the arm and of the reference.
+        remark: on a neutral verdict: that both are one network, or that the change is certain
+            although it is small; else empty.
     """
 
     task: str
@@ -64,6 +66,7 @@ class Comparison:
     images: int
     sources: int
     seeds: tuple[int, int]
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,12 @@ class MeanChange:
     """The mean change of several tasks: of a group, of a task type, of a size of training data.
 
     Attributes:
-        kind: `group`, `task type`, `training images`, or `all`.
-        name: of the group, type or range.
+        kind: `group`, `task type`, `training images`, or `all`; `mixture of experts` for a paradigm
+            with it against the same without, `grouping x experts` for how much more the paradigm
+            gains, against training each task alone, with experts than without.
+        name: of the group, type, range or paradigm.
+        tasks: those whose change is known. `effect_tasks` and `relative_tasks` are the ones among
+            them that have an effect or a relative change.
         paper: mean of raw differences over the task types' means, MRE-like signs turned, as the
             paper's Table 2; for groups only, else NaN. It mixes units.
         effect: mean of the tasks' standardised effects, which may be averaged.
@@ -88,6 +95,8 @@ class MeanChange:
     paper: float
     effect: Interval
     relative: Interval
+    effect_tasks: Sequence[str]
+    relative_tasks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,8 @@ class Recommendation:
     """How to train a task, by these data.
 
     Attributes:
+        advice: by the paradigm of the arm; `either` where other arms change too little to matter,
+            and none gains.
         arm: the arm that is recommended; empty for `either` and `undecided`.
         reason: one sentence with the numbers.
     """
@@ -137,7 +148,8 @@ class Findings:
             negative transfer); with `moe: both` the reference has no mixture of experts.
         secondary: the same for the other metrics, for tables; their p_holm is over themselves.
         moe: each paradigm with a mixture of experts against the same without, where both ran.
-        means: by group (Table 2), task type and size of training data, and over all tasks.
+        means: by group (Table 2), task type and size of training data, and over all tasks; of the
+            mixture of experts over all tasks.
         turns: by task and arm, where the study has several fractions.
         recommendations: one a task, from the largest fraction.
         answer: the study's answer in three sentences, with its uncertainty.

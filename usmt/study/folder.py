@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 from usmt.data.split import Split
 from usmt.errors import CheckpointError, ConfigError
 from usmt.study.journal import Journal
-from usmt.study.spec import StudySpec, load_study
+from usmt.study.load_study import load_study
+from usmt.study.spec import StudySpec
 from usmt.task_spec import TaskSpec
 from usmt.train.config import RunSettings
 from usmt.train.run_folder import RunFolder, own_files, read_json, write_yaml

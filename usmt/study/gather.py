@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def gather(folder: StudyFolder, catalogue: Catalogue, plugins: Plugins) -> Study
         published_means={name: catalogue.groups[name].published for name in plan.groups},
         seeds=study.seeds,
         fractions=sorted(study.fractions),
-        scores=list(_scores(specs, types, rows)),
+        scores=list(_scores(specs, types, rows, data["datasets"])),
         runs=[_record(folder, each, final) for each in state.runs],
         settings=study.as_values(),
         data=data["datasets"],
@@ -122,9 +122,14 @@ def _task(
 
 
 def _scores(
-    specs: Mapping[str, TaskSpec], types: Mapping[str, TaskType], rows: Mapping[Key, ImageRows]
+    specs: Mapping[str, TaskSpec],
+    types: Mapping[str, TaskType],
+    rows: Mapping[Key, ImageRows],
+    datasets: Collection[str],
 ) -> Iterator[MetricScores]:
+    """`datasets`: names of those that the study reads; two may have a patient of one name."""
     for task, spec in specs.items():
+        origin = f"{spec.dataset}/" if len(datasets) > 1 and spec.dataset in datasets else ""
         for name, metric in types[spec.type].metrics(spec).items():
             fractions = sorted({key[2] for key in rows if key[:2] == (task, name)})
             for fraction in fractions:
@@ -136,7 +141,7 @@ def _scores(
                     metric=name,
                     higher_is_better=bool(metric.higher_is_better),
                     fraction=fraction,
-                    sources=np.asarray(first.sources),
+                    sources=np.array([f"{origin}{source}" for source in first.sources], str),
                     rows={key: each.rows for key, each in mine.items()},
                     pool=metric.pool,
                 )

@@ -13,17 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from usmt.errors import ConfigError
-from usmt.mistakes import shown
 from usmt.task_spec import Identifier
 from usmt.train.config import (
-    PRESETS,
     RunSettings,
     Settings,
-    assigned,
+    config_error,
     merge,
-    preset_values,
 )
-from usmt.yaml_file import YamlError, YamlFile, explain, read_yaml, validate
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=1000)]
@@ -149,29 +145,35 @@ class StudySpec(Settings):
             "moe": {"enabled": "on" if moe else "off"},
             "split": {"fraction": fraction, "files": {k: str(v) for k, v in splits.items()}},
             "optimizer": {"learning_rate": {key: rate * factor for key, rate in rates.items()}},
-            **self._length(len(tasks)),
+            "task_weights": {t: w for t, w in values.pop("task_weights").items() if t in tasks},
+            **self.length(len(tasks)),
         }
         try:
             return RunSettings.model_validate(merge(values, own))
         except ValidationError as error:
-            lines = [": ".join(filter(None, each)) for each in explain(error, RunSettings)]
-            raise ConfigError(
-                f"learning-rate factor {factor:g}: " + "\n".join(lines), hint="See docs/study.md"
-            ) from None
+            told = f"learning-rate factor {factor:g}: "
+            raise config_error(error, RunSettings, hint="See docs/study.md", told=told) from None
 
-    def _length(self, tasks: int) -> dict[str, Any]:
-        """How long a run trains. A budget in steps or images is cut into the settings' epochs,
-        which then are only the times at which the network is validated."""
+    def length(self, tasks: int) -> dict[str, Any]:
+        """How long a run of so many tasks trains, as settings. A budget in steps or images is cut
+        into the settings' epochs, or somewhat fewer: they are then only the times at which the
+        network is validated. Raises ConfigError for a budget that is too small."""
         chosen = self.budget
         epochs = chosen.epochs or self.settings.epochs
         if chosen.steps is not None:
-            epochs = min(epochs, chosen.steps)
-            images = round(chosen.steps / epochs) * self.settings.batch_size
+            epochs, steps = _cut(chosen.steps, epochs)
+            images = steps * self.settings.batch_size
+            if images < tasks:
+                raise ConfigError(
+                    f"budget: {chosen.steps} steps in {epochs} epochs are {images} images an "
+                    f"epoch, fewer than the {tasks} tasks of a network",
+                    hint="Raise it, or lower settings.epochs.",
+                )
             return {"epochs": epochs, "sampler": {"images_per_epoch": images}}
         if chosen.images is not None:
-            epochs = min(epochs, chosen.images)
-            images = round(chosen.images / epochs) * tasks
-            return {"epochs": epochs, "sampler": {"kind": "uniform", "images_per_epoch": images}}
+            epochs, images = _cut(chosen.images, epochs)
+            drawn = {"kind": "uniform", "images_per_epoch": images * tasks}
+            return {"epochs": epochs, "sampler": drawn}
         return {"epochs": epochs}
 
     def as_values(self) -> dict[str, Any]:
@@ -179,88 +181,25 @@ class StudySpec(Settings):
         values = self.model_dump(mode="json")
         for path in OWN:
             _drop(values["settings"], path)
-        if self.budget.steps is None and self.budget.images is None:
-            values["budget"] = {"epochs": self.budget.epochs or self.settings.epochs}
+        chosen = {key: value for key, value in values["budget"].items() if value is not None}
+        values["budget"] = chosen or {"epochs": self.settings.epochs}
+        if "epochs" in values["budget"]:
             del values["settings"]["epochs"]
-        elif self.budget.images is not None:
-            del values["settings"]["sampler"]
         else:
             del values["settings"]["sampler"]["images_per_epoch"]
+        if "images" in values["budget"]:
+            del values["settings"]["sampler"]["kind"]
         return values
 
 
-def load_study(file: Path | None, options: Mapping[str, Any], assignments: list[str]) -> StudySpec:
-    """Lays the file, options of the command and `--set key=value` (settings) over each other.
-
-    Raises:
-        ConfigError, YamlError: for everything that is unknown, of the wrong type or out of range.
-    """
-    read = read_yaml(file) if file is not None else None
-    given = merge(read.data if read else {}, dict(options))
-    for text in assignments:
-        given = merge(given, {"settings": assigned(text)})
-    if read is not None:
-        if not isinstance(read.data.get("settings", {}), dict):
-            found = f"found {shown(read.data['settings'])}, expected a mapping of settings"
-            raise YamlError([read.problem(("settings",), found)])
-        _check_own(read.data, read)
-        validate(StudySpec, read, values=_complete(given))
-    _check_own(given, None)
-    try:
-        study = StudySpec.model_validate(_complete(given))
-    except ValidationError as error:
-        lines = [": ".join(filter(None, each)) for each in explain(error, StudySpec)]
-        raise ConfigError("\n".join(lines), hint="How to write a study: docs/study.md") from None
-    for factor in study.learning_rate.factors:
-        study.run_settings(
-            [ANY_TASK], seed=study.seeds[0], moe=False, fraction=1.0, factor=factor, splits={}
-        )
-    return study
-
-
-def _complete(given: Mapping[str, Any]) -> dict[str, Any]:
-    """With the preset below the settings."""
-    preset, settings = given.get("preset", "small"), given.get("settings", {})
-    if preset not in PRESETS or not isinstance(settings, dict):
-        return {**given, "settings": settings}
-    settings = merge(merge(preset_values(preset), settings), {"tasks": [ANY_TASK]})
-    return {**given, "settings": settings}
-
-
-def _check_own(given: Mapping[str, Any], file: YamlFile | None) -> None:
-    """Raises YamlError or ConfigError for settings that the study decides."""
-    settings, budget = given.get("settings"), given.get("budget")
-    budget = budget if isinstance(budget, dict) else {}
-    taken = {path: f"a study decides this for each run: `{_KEYS[path]}`" for path in OWN}
-    if "epochs" in budget:
-        taken["epochs",] = "`budget: {epochs: ...}` says it"
-    if "steps" in budget or "images" in budget:
-        taken["sampler", "images_per_epoch"] = "the budget decides it"
-    if "images" in budget:
-        taken["sampler", "kind"] = "a budget of images draws all tasks alike: `uniform`"
-    for path, reason in taken.items():
-        if not _has(settings, path):
-            continue
-        if file is not None:
-            raise YamlError([file.problem(("settings", *path), reason, at_key=True)])
-        raise ConfigError(f"settings.{'.'.join(path)}: {reason}", hint="Leave it out.")
-
-
-_KEYS = {
-    ("group",): "groups",
-    ("tasks",): "tasks",
-    ("seed",): "seeds",
-    ("moe", "enabled"): "moe",
-    ("split", "fraction"): "fractions",
-}
-
-
-def _has(values: Any, path: tuple[str, ...]) -> bool:
-    for key in path:
-        if not isinstance(values, dict) or key not in values:
-            return False
-        values = values[key]
-    return True
+def _cut(amount: int, parts: int) -> tuple[int, int]:
+    """(parts, size): equal parts, at most so many and at least half of that, whose sum is nearest
+    to an amount."""
+    parts = min(parts, amount)
+    number = min(
+        range(parts, (parts - 1) // 2, -1), key=lambda n: abs(n * round(amount / n) - amount)
+    )
+    return number, round(amount / number)
 
 
 def _drop(values: dict[str, Any], path: tuple[str, ...]) -> None:

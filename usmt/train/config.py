@@ -232,8 +232,15 @@ def load_settings(
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        lines = [": ".join(filter(None, each)) for each in explain(error, RunSettings)]
-        raise ConfigError("\n".join(lines), hint="All settings: docs/settings.md") from None
+        raise config_error(error, RunSettings, hint="All settings: docs/settings.md") from None
+
+
+def config_error(
+    error: ValidationError, model: type[BaseModel], *, hint: str, told: str = ""
+) -> ConfigError:
+    """All that is wrong with values that did not come from a file; `told` stands before it."""
+    lines = [": ".join(filter(None, each)) for each in explain(error, model)]
+    return ConfigError(told + "\n".join(lines), hint=hint)
 
 
 def preset_values(preset: str) -> dict[str, Any]:
@@ -264,12 +271,15 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def assigned(text: str) -> dict[str, Any]:
-    """`dotted.key=value`, the value in YAML, as nested settings. Raises ConfigError."""
+def assigned(text: str, *, option: str = "--set", example: str = "epochs=20") -> dict[str, Any]:
+    """`dotted.key=value`, the value in YAML, as nested settings. Raises ConfigError, naming the
+    option that it was given with."""
     key, equals, value = text.partition("=")
     if not equals or not key or any(not part for part in key.split(".")):
-        raise ConfigError(f"--set {text}: not of the form key=value", hint="e.g. --set epochs=20")
-    nested: Any = parse_value(value, where=f"--set {text}")
+        raise ConfigError(
+            f"{option} {text}: not of the form key=value", hint=f"e.g. {option} {example}"
+        )
+    nested: Any = parse_value(value, where=f"{option} {text}")
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}
     return dict(nested)

@@ -113,7 +113,8 @@ def evaluate_run(
         device=accelerator.device,
         output=voice,
     )
-    summary = summarise(evaluation, evaluate_trivial(tasks, side, voice), tasks, side)
+    trivial = evaluate_trivial(tasks, side, images, voice)
+    summary = summarise(evaluation, trivial, tasks, side)
     summary["synthetic"] = collection.synthetic
     summary["data"] = {
         name: {**settings.data[name], "fingerprint": split.fingerprint}

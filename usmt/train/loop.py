@@ -260,7 +260,7 @@ def conclude(run: Run) -> tuple[dict[str, Any], Evaluation]:
     holds, and the evaluation with what is known of each image."""
     load_weights(run.learner.network, load_checkpoint(run.folder.best), run.folder.best)
     evaluation = validate(run)
-    trivial = evaluate_trivial(run.tasks, "val", run.output)
+    trivial = evaluate_trivial(run.tasks, "val", run.images, run.output)
     summary = summarise(evaluation, trivial, run.tasks, "val")
     summary["data"] = {
         name: {"fingerprint": split.fingerprint} for name, split in run.collection.splits.items()

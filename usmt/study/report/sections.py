@@ -40,15 +40,18 @@ class Section:
 def question(results: StudyResults) -> str:
     """What the study asks."""
     others = [arm for arm in results.arms if arm.name != results.reference]
-    ways = [f"{results.label(a.name)} ({wording.arm_meaning(results, a)})"
-            for a in others]  # fmt: skip
+    ways = [f"{a.label} ({wording.arm_meaning(results, a)})" for a in results.arms]
     reference = results.label(results.reference)
     if not others:
         return f"What does {reference} reach on {wording.counted(len(results.tasks), 'task')}?"
+    if [arm.name for arm in results.arms if arm.paradigm == "ts"] != [results.reference]:
+        tasks = wording.counted(len(results.tasks), "task")
+        return f"Which is best for {tasks}: {wording.joined(ways, 'or')}?"
+    together = [way for arm, way in zip(results.arms, ways, strict=True) if arm in others]
     which = f"these {len(results.tasks)} tasks" if len(results.tasks) > 1 else "this task"
     return (
         f"Is it better to train {which} each alone ({reference}), or together: "
-        f"{wording.joined(ways, 'or')}?"
+        f"{wording.joined(together, 'or')}?"
     )
 
 
@@ -133,8 +136,9 @@ def sections(findings: Findings) -> list[Section]:
             "Mixture of experts",
             figures=[figures.mixture_of_experts()],
             tables=[
+                tables.expert_means(findings),
                 tables.comparisons(findings, "moe", "With against without mixture of experts",
-                                   findings.moe)
+                                   findings.moe),
             ],
         ),
         Section(

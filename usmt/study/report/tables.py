@@ -111,10 +111,11 @@ def comparisons(
         Column.of("images", "images", wording.count),
         Column.of("sources", "sources", wording.count),
         Column("seeds", "seeds", lambda seeds: " / ".join(map(str, seeds))),
+        Column("remark", "remark"),
     )
     rows = [
         (c.task, c.metric, c.arm, c.reference, c.fraction, c.difference, c.relative, c.effect,
-         c.p, c.p_holm, c.verdict, c.images, c.sources, c.seeds)
+         c.p, c.p_holm, c.verdict, c.images, c.sources, c.seeds, c.remark)
         for c in chosen
     ]  # fmt: skip
     return Table(name, title, columns, rows, note, folded=True)
@@ -122,12 +123,8 @@ def comparisons(
 
 def means(findings: Findings, kind: str, name: str, title: str) -> Table:
     """Mean changes of one kind, without the paper's arithmetic."""
-    rows = [
-        (m.name, m.arm, m.fraction, len(m.tasks), m.effect, m.relative)
-        for m in findings.means
-        if m.kind == kind
-    ]
-    columns = (Column("name", kind), *_mean_columns(findings.results))
+    rows = [(m.name, *_mean_values(m), _left_out(m)) for m in findings.means if m.kind == kind]
+    columns = (Column("name", kind), *_mean_columns(findings.results), _LEFT_OUT)
     return _first_with_all_data(Table(name, title, columns, rows, folded=True))
 
 
@@ -139,11 +136,12 @@ def group_means(findings: Findings) -> Table:
         *_mean_columns(results),
         Column.of("raw", "mean raw difference (mixes units)", wording.signed),
         Column.of("published_raw", "the same, published", wording.signed),
+        _LEFT_OUT,
     )
     groups = [*results.groups, ""]
     rows = [
-        (m.name if m.kind == "group" else "", m.arm, m.fraction, len(m.tasks), m.effect,
-         m.relative, m.paper, _published_mean(results, m))
+        (m.name if m.kind == "group" else "", *_mean_values(m), m.paper,
+         _published_mean(results, m), _left_out(m))
         for m in findings.means
         if m.kind in ("group", "all")
     ]  # fmt: skip
@@ -156,6 +154,47 @@ def group_means(findings: Findings) -> Table:
     return _first_with_all_data(
         Table("group_means", "Means by group (Table 2)", columns, rows, note)
     )
+
+
+def expert_means(findings: Findings) -> Table:
+    """What a mixture of experts adds over all tasks, and whether grouping gains more with it."""
+    results = findings.results
+    what = {
+        "mixture of experts": "with experts against without",
+        "grouping x experts": "gain of grouping, with experts less without",
+    }
+    columns = (
+        Column("kind", "what", lambda kind: what.get(kind, kind)),
+        Column("against", "against", lambda arm: results.label(arm)),
+        *_mean_columns(results),
+        _LEFT_OUT,
+    )
+    rows = [
+        (m.kind, m.reference, *_mean_values(m), _left_out(m))
+        for m in findings.means
+        if m.kind in what
+    ]
+    note = (
+        "Means over tasks. The lower rows tell whether training together gains more where there "
+        "are experts: the gain of the arm with them, less that of the same arm without."
+    )
+    table = Table("moe_means", "Mean effect of the mixture of experts", columns, rows, note)
+    return _first_with_all_data(table)
+
+
+_LEFT_OUT = Column("left_out", "left out")
+
+
+def _mean_values(mean: MeanChange) -> tuple[Any, ...]:
+    """By `_mean_columns`."""
+    return mean.arm, mean.fraction, len(mean.tasks), mean.effect, mean.relative
+
+
+def _left_out(mean: MeanChange) -> str:
+    """Tasks that a mean had to leave out, since they have no effect or relative change."""
+    kept = {"effect": mean.effect_tasks, "relative change": mean.relative_tasks}
+    missing = {what: [t for t in mean.tasks if t not in tasks] for what, tasks in kept.items()}
+    return "; ".join(f"{what}: {', '.join(tasks)}" for what, tasks in missing.items() if tasks)
 
 
 def _mean_columns(results: StudyResults) -> tuple[Column, ...]:

@@ -11,7 +11,7 @@ from usmt.study.results import Arm, StudyResults
 NOT_KNOWN = "–"
 ADVICE: dict[Advice, str] = {
     "alone": "train alone",
-    "group": "train with its group",
+    "group": "train with a group",
     "all": "train with all tasks",
     "either": "either: no difference that matters",
     "undecided": "not decided by this data",

@@ -1,6 +1,6 @@
 """From the scores of a study to what follows from them. The method: docs/statistics.md."""
 
 from usmt.study.statistics.analyse import analyse
-from usmt.study.statistics.means import paper_mean, published_mean
+from usmt.study.statistics.means import paper_mean
 
-__all__ = ["analyse", "paper_mean", "published_mean"]
+__all__ = ["analyse", "paper_mean"]

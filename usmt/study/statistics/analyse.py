@@ -10,6 +10,7 @@ from usmt.study.results import StudyResults
 from usmt.study.statistics.answer import answer, cautions
 from usmt.study.statistics.cells import Cell, Key, measure
 from usmt.study.statistics.comparison import Pair, arm_score, compare
+from usmt.study.statistics.experts import expert_means
 from usmt.study.statistics.means import mean_changes
 from usmt.study.statistics.recommend import recommend
 from usmt.study.statistics.turns import turn
@@ -23,13 +24,14 @@ def analyse(results: StudyResults, output: Output) -> Findings:
     comparisons = _by_fraction(pairs, results)
     largest = max(results.fractions, default=1.0)
     at_largest = [each for each in comparisons if each.fraction == largest]
-    means = _means(pairs, results)
+    experts = list(_moe_pairs(results, cells))
+    means = [*_means(pairs, results), *expert_means(experts, results)]
     return Findings(
         results=results,
         scores=[arm_score(cell, results) for cell in cells.values()],
         comparisons=comparisons,
         secondary=_by_fraction(list(_against_reference(results, cells, primary=False)), results),
-        moe=_by_fraction(list(_moe_pairs(results, cells)), results),
+        moe=_by_fraction(experts, results),
         means=means,
         turns=_turns(pairs, results),
         recommendations=_recommendations(pairs, comparisons, largest, results),

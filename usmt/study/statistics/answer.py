@@ -34,16 +34,16 @@ def _overall(
     level = f"{100 * results.confidence:.3g}% interval"
     effects = [
         f"{results.label(mean.arm)} {mean.effect.value:+.2f} ({level} {mean.effect.low:+.2f} to "
-        f"{mean.effect.high:+.2f}, {_count(len(mean.tasks), 'task')})"
+        f"{mean.effect.high:+.2f}, {_count(len(mean.effect_tasks), 'task')})"
         for mean in means
-        if mean.kind == "all"
+        if mean.kind == "all" and math.isfinite(mean.effect.low)
     ]
     overall = (
-        f"the mean standardised effect, more being better, is {_listed(effects)}"
+        f"the mean standardised effect, more being better, is {listed(effects)}"
         if effects
         else "no effect could be computed"
     )
-    names = _listed([results.label(arm) for arm in arms])
+    names = listed([results.label(arm) for arm in arms])
     return (
         f"{names} {'were' if len(arms) > 1 else 'was'} compared with "
         f"{results.label(results.reference)} on {_count(tasks, 'task')} with {seeds}: {overall}."
@@ -51,7 +51,9 @@ def _overall(
 
 
 def _where(comparisons: Sequence[Comparison], results: StudyResults) -> str:
-    """What each arm certainly does, and to which tasks."""
+    """What each arm certainly does, and to which tasks; with one seed nothing is certain."""
+    one_seed = len(results.seeds) == 1
+    sure = "" if one_seed else "certainly "
     said = []
     for arm in dict.fromkeys(comparison.arm for comparison in comparisons):
         own = [comparison for comparison in comparisons if comparison.arm == arm]
@@ -60,12 +62,12 @@ def _where(comparisons: Sequence[Comparison], results: StudyResults) -> str:
             for verdict in ("gain", "harm", "neutral")
         )
         said.append(
-            f"of {_count(len(own), 'task')}, {results.label(arm)} certainly helps {helped}, "
-            f"certainly harms {harmed}, and changes {same} by less than {100 * results.margin:.3g}%"
+            f"of {_count(len(own), 'task')}, {results.label(arm)} {sure}helps {helped}, "
+            f"{sure}harms {harmed}, and changes {same} by less than {100 * results.margin:.3g}%"
         )
     if not said:
         return "Nothing is known of where it helps or harms."
-    text = "; ".join(said)
+    text = ("for these networks (one seed), " if one_seed else "") + "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 
 
@@ -77,7 +79,7 @@ def _undecided(comparisons: Sequence[Comparison], results: StudyResults) -> str:
     open_ = [comparison for comparison in comparisons if comparison.verdict == "undecided"]
     text = f"{len(open_)} of {_count(len(comparisons), 'comparison')} could not be decided"
     limits = list(_limits(comparisons, results))
-    return f"{text}; the answer is limited by {_listed(limits)}." if limits else f"{text}."
+    return f"{text}; the answer is limited by {listed(limits)}." if limits else f"{text}."
 
 
 def _limits(comparisons: Sequence[Comparison], results: StudyResults) -> Iterator[str]:
@@ -123,6 +125,16 @@ def _cautions(comparisons: Sequence[Comparison], results: StudyResults) -> Itera
             f"Fewer than {FEW_SOURCES} patients or videos in the test images of {', '.join(few)}: "
             "intervals are rough."
         )
+    unknown = [
+        task.id
+        for task in results.tasks
+        if not results.synthetic and task.test_images == task.test_sources >= FEW_SOURCES
+    ]
+    if unknown:
+        yield (
+            f"No patient or video is known for {', '.join(unknown)}: each image counts as a "
+            "patient, and intervals may be too narrow."
+        )
     alone = sorted({c.task for c in comparisons if c.sources == 1})
     if alone:
         yield (
@@ -159,5 +171,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+def listed(parts: Sequence[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"

@@ -127,6 +127,7 @@ def _cells(
     runs = {key: at for at, key in enumerate(scores.rows)}
     clusters = Clusters.of(scores.sources)
     once = np.ones((1, len(scores.sources)))
+    first = _first_of_its_rows(scores)
     for arm in dict.fromkeys(arm for arm, _ in scores.rows):
         seeds = tuple(scores.seeds(arm))
         at = np.array([_pooled(scores, scores.rows[arm, seed], once)[0] for seed in seeds])
@@ -139,7 +140,7 @@ def _cells(
             arm=arm,
             fraction=scores.fraction,
             sign=scores.sign,
-            network=f"{networks.get((arm, scores.task), arm)} at {scores.fraction}",
+            network=f"{networks.get((first[arm], scores.task), first[arm])} at {scores.fraction}",
             population=population,
             seeds=seeds,
             scores=at,
@@ -147,6 +148,16 @@ def _cells(
             images=len(scores.sources),
             clusters=clusters,
         )
+
+
+def _first_of_its_rows(scores: MetricScores) -> dict[str, str]:
+    """By arm, the first arm that has the very same rows: one network's, given twice. Rows that
+    are merely equal may be those of two networks that answer alike."""
+    seen: dict[tuple[tuple[int, int], ...], str] = {}
+    return {
+        arm: seen.setdefault(tuple((s, id(scores.rows[arm, s])) for s in scores.seeds(arm)), arm)
+        for arm in dict.fromkeys(arm for arm, _ in scores.rows)
+    }
 
 
 def _with_noise(cells: dict[Key, Cell], primary: Mapping[str, str]) -> dict[Key, Cell]:

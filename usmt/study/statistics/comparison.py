@@ -10,7 +10,7 @@ from functools import cached_property
 from usmt.study.findings import ArmScore, Comparison, Verdict
 from usmt.study.results import StudyResults
 from usmt.study.statistics.cells import Cell
-from usmt.study.statistics.contrast import NAN, Contrast, Terms, contrast
+from usmt.study.statistics.contrast import NAN, NO_CHANGE, Contrast, Terms, contrast
 from usmt.study.statistics.holm import holm
 
 
@@ -37,10 +37,23 @@ class Pair:
         known = next((cell for cell in self.cells if cell is not None), None)
         return known.sign if known else 1
 
+    @property
+    def same_network(self) -> bool:
+        """Whether one network serves both, as where a group has one task."""
+        arm, other = self.cells
+        if arm is None or other is None:
+            return False
+        return (arm.network, arm.seeds) == (other.network, other.seeds)
+
+    @property
+    def one_seed(self) -> bool:
+        """Whether an arm's noise of training is not known: all is about its one network then."""
+        return any(c is not None and len(c.seeds) == 1 and c.noise is None for c in self.cells)
+
     @cached_property
     def difference(self) -> Contrast:
         """In the metric's own unit and direction."""
-        return contrast(self.terms(1, -1))
+        return NO_CHANGE if self.same_network else contrast(self.terms(1, -1))
 
     @property
     def better(self) -> float:
@@ -58,6 +71,8 @@ class Pair:
     @cached_property
     def relative(self) -> Contrast:
         """As a share of the reference's score."""
+        if self.same_network:
+            return NO_CHANGE
         around = contrast(self.relative_terms())
         other = self.cells[1]
         size = abs(other.score) if other is not None and other.score else NAN
@@ -78,6 +93,8 @@ class Pair:
     @cached_property
     def effect(self) -> Contrast:
         """In units of `scale`, whose own uncertainty counts."""
+        if self.same_network:
+            return NO_CHANGE
         effect = contrast(self.effect_terms())
         arm = self.cells[0]
         if arm is None or not math.isfinite(effect.value):
@@ -91,19 +108,18 @@ def scale_variance(effect: float, freedom: float) -> float:
 
 
 def compare(pairs: Sequence[Pair], results: StudyResults) -> list[Comparison]:
-    """The pairs of one family: their p values are corrected together."""
-    differences = [pair.difference for pair in pairs]
-    p = [difference.p() for difference in differences]
+    """The pairs of one family: their p values are corrected together. A pair of one network has
+    nothing to test and does not count."""
+    p = [pair.difference.p() for pair in pairs]
     adjusted = holm(p)
     return [
-        _compared(pair, differences[i], p[i], adjusted[i], results) for i, pair in enumerate(pairs)
+        _compared(pair, *((1.0, 1.0) if pair.same_network else (p[i], adjusted[i])), results)
+        for i, pair in enumerate(pairs)
     ]
 
 
-def _compared(
-    pair: Pair, difference: Contrast, p: float, p_holm: float, results: StudyResults
-) -> Comparison:
-    relative = pair.relative
+def _compared(pair: Pair, p: float, p_holm: float, results: StudyResults) -> Comparison:
+    verdict = _verdict(pair, p_holm, results)
     cells = [cell for cell in pair.cells if cell is not None]
     arm, other = pair.cells
     return Comparison(
@@ -112,26 +128,39 @@ def _compared(
         arm=pair.arm,
         reference=pair.reference,
         fraction=pair.fraction,
-        difference=difference.interval(results.confidence),
-        relative=relative.interval(results.confidence),
+        difference=pair.difference.interval(results.confidence),
+        relative=pair.relative.interval(results.confidence),
         effect=pair.effect.interval(results.confidence),
         p=p,
         p_holm=p_holm,
-        verdict=_verdict(pair.better, p_holm, relative, results),
+        verdict=verdict,
         images=max((cell.images for cell in cells), default=0),
         sources=max((cell.clusters.number for cell in cells), default=0),
         seeds=(len(arm.seeds) if arm else 0, len(other.seeds) if other else 0),
+        remark=_remark(pair, p_holm, results) if verdict == "neutral" else "",
     )
 
 
-def _verdict(better: float, p_holm: float, relative: Contrast, results: StudyResults) -> Verdict:
+def _verdict(pair: Pair, p_holm: float, results: StudyResults) -> Verdict:
     """Two one-sided tests for too small a change, then one for any."""
-    near = relative.interval(2 * results.confidence - 1)
+    if pair.same_network:
+        return "neutral"
+    near = pair.relative.interval(2 * results.confidence - 1)
     if -results.margin < near.low and near.high < results.margin:
         return "neutral"
     if p_holm < 1 - results.confidence:
-        return "gain" if better > 0 else "harm"
+        return "gain" if pair.better > 0 else "harm"
     return "undecided"
+
+
+def _remark(pair: Pair, p_holm: float, results: StudyResults) -> str:
+    """What a neutral verdict leaves unsaid."""
+    if pair.same_network:
+        return "the same network"
+    if not p_holm < 1 - results.confidence:
+        return ""
+    sure = "" if pair.one_seed else "certainly "
+    return f"{sure}{'better' if pair.better > 0 else 'worse'}, by less than the margin"
 
 
 def arm_score(cell: Cell, results: StudyResults) -> ArmScore:

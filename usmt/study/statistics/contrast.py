@@ -11,7 +11,7 @@ from operator import attrgetter
 import numpy as np
 
 from usmt.study.findings import Interval
-from usmt.study.statistics.cells import Cell, seed_by_image
+from usmt.study.statistics.cells import ROUNDING, Cell, seed_by_image
 
 NAN = float("nan")
 TINY = 1e-300
@@ -29,6 +29,7 @@ class Contrast:
         seeds: its variance over seeds, the part below included; (0, inf) where it is not known.
         both: the part of the variance over seeds that is in the one over images already.
         scale: variance that the unit of the value adds, where that is an estimate itself.
+        exact: whether the value holds whatever is measured.
     """
 
     value: float
@@ -36,6 +37,7 @@ class Contrast:
     seeds: tuple[float, float]
     both: float
     scale: float = 0.0
+    exact: bool = False
 
     @property
     def variance(self) -> float:
@@ -59,6 +61,8 @@ class Contrast:
         return math.isfinite(self.value) and self.variance > 0 and self.freedom > 0
 
     def interval(self, confidence: float) -> Interval:
+        if self.exact:
+            return Interval(self.value, self.value, self.value)
         if not self.known:
             return Interval(self.value, NAN, NAN)
         from scipy.special import stdtrit
@@ -87,6 +91,7 @@ class Contrast:
 
 
 UNKNOWN = Contrast(NAN, (NAN, NAN, NAN), (0.0, math.inf), 0.0)
+NO_CHANGE = Contrast(0.0, (0.0, math.inf, math.inf), (0.0, math.inf), 0.0, exact=True)
 
 
 @cache
@@ -116,9 +121,7 @@ def _over_images(terms: Terms) -> tuple[float, float, float]:
     parts: dict[int, list[tuple[float, Cell]]] = {}
     for coefficient, cell in terms:
         parts.setdefault(cell.population, []).append((coefficient, cell))
-    variances = [
-        _spread(sum(c * cell.moves.mean(axis=1) for c, cell in part)) for part in parts.values()
-    ]
+    variances = [_spread(part) for part in parts.values()]
     freedom, tail = (
         _together(
             variances, [min(of(cell.clusters) for _, cell in part) for part in parts.values()]
@@ -170,7 +173,13 @@ def _of_network(part: Terms) -> tuple[float, float, float]:
     )
 
 
-def _spread(moves: np.ndarray) -> float:
-    """The variance; samples in which a metric is not defined are left out while they are few."""
+def _spread(part: Terms) -> float:
+    """The variance; samples in which a metric is not defined are left out while they are few. What
+    is left where moves cancel is of the arithmetic, and none."""
+    moves = np.sum([c * cell.moves.mean(axis=1) for c, cell in part], axis=0)
     defined = moves[np.isfinite(moves)]
-    return float(defined.var()) if len(defined) > len(moves) / 2 else NAN
+    if len(defined) <= len(moves) / 2:
+        return NAN
+    variance = float(defined.var())
+    size = sum(abs(c * cell.score) for c, cell in part)
+    return 0.0 if variance < (ROUNDING * size) ** 2 else variance

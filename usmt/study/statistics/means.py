@@ -11,7 +11,14 @@ import numpy as np
 from usmt.study.findings import MeanChange
 from usmt.study.results import StudyResults, StudyTask
 from usmt.study.statistics.comparison import Pair, scale_variance
-from usmt.study.statistics.contrast import NAN, UNKNOWN, Contrast, contrast
+from usmt.study.statistics.contrast import (
+    NAN,
+    NO_CHANGE,
+    UNKNOWN,
+    Contrast,
+    Terms,
+    contrast,
+)
 
 
 def paper_mean(changes: Iterable[tuple[str, float]]) -> float:
@@ -25,27 +32,13 @@ def paper_mean(changes: Iterable[tuple[str, float]]) -> float:
     return float(np.mean([np.mean(each) for each in by_type.values()])) if by_type else NAN
 
 
-def published_mean(
-    tasks: Sequence[StudyTask], lower_is_better: Iterable[str], arm: str, reference: str = "ts"
-) -> float:
-    """`paper_mean` of an arm from the tasks' published scores of their primary metrics; tasks
-    without them are left out. `lower_is_better` names metrics."""
-    lower = set(lower_is_better)
-    changes = []
-    for task in tasks:
-        scores = [task.published.get(name, {}).get(task.primary, NAN) for name in (arm, reference)]
-        sign = -1 if task.primary in lower else 1
-        changes.append((task.type, sign * (scores[0] - scores[1])))
-    return paper_mean(changes)
-
-
 def mean_changes(pairs: Sequence[Pair], results: StudyResults) -> list[MeanChange]:
     """By group, task type and size of training data, and over all, for the pairs of one arm and
-    fraction. Tasks whose effect is not known are left out."""
+    fraction. Tasks whose change is not known are left out; each mean is over those that have it."""
     tasks = {task.id: task for task in results.tasks}
-    known = [pair for pair in pairs if math.isfinite(pair.effect.value)]
+    known = [pair for pair in pairs if math.isfinite(pair.better)]
     return [
-        _mean(kind, name, chosen, tasks, results)
+        mean_change(kind, name, chosen, results)
         for kind, name, chosen in _selections(known, tasks, results)
         if chosen
     ]
@@ -81,14 +74,12 @@ def _ranges(sizes: Sequence[int]) -> list[tuple[str, float, float]]:
     ]
 
 
-def _mean(
-    kind: str,
-    name: str,
-    pairs: Sequence[Pair],
-    tasks: Mapping[str, StudyTask],
-    results: StudyResults,
-) -> MeanChange:
-    paper = paper_mean((tasks[pair.task].type, pair.better) for pair in pairs)
+def mean_change(kind: str, name: str, pairs: Sequence[Pair], results: StudyResults) -> MeanChange:
+    """Of pairs whose change is known, of one arm, reference and fraction."""
+    types = {task.id: task.type for task in results.tasks}
+    with_effect = [pair for pair in pairs if math.isfinite(pair.effect.value)]
+    with_relative = [pair for pair in pairs if math.isfinite(pair.relative.value)]
+    paper = paper_mean((types[pair.task], pair.better) for pair in pairs)
     return MeanChange(
         kind=kind,
         name=name,
@@ -97,25 +88,33 @@ def _mean(
         fraction=pairs[0].fraction,
         tasks=[pair.task for pair in pairs],
         paper=paper if kind == "group" else NAN,
-        effect=_mean_effect(pairs).interval(results.confidence),
-        relative=_mean_relative(pairs).interval(results.confidence),
+        effect=_mean_effect(with_effect).interval(results.confidence),
+        relative=_mean_relative(with_relative).interval(results.confidence),
+        effect_tasks=[pair.task for pair in with_effect],
+        relative_tasks=[pair.task for pair in with_relative],
     )
 
 
 def _mean_effect(pairs: Sequence[Pair]) -> Contrast:
-    terms = [(c / len(pairs), cell) for pair in pairs for c, cell in pair.effect_terms()]
+    mean = _mean([pair.effect for pair in pairs], [pair.effect_terms() for pair in pairs])
     of_scales = 0.0
     for pair in pairs:
         arm = pair.cells[0]
-        if arm is not None:
+        if arm is not None and not pair.same_network:
             of_scales += scale_variance(pair.effect.value, arm.clusters.freedom)
-    return contrast(terms).widened(of_scales / len(pairs) ** 2)
+    return mean.widened(of_scales / max(1, len(pairs)) ** 2)
 
 
 def _mean_relative(pairs: Sequence[Pair]) -> Contrast:
-    defined = [pair for pair in pairs if math.isfinite(pair.relative.value)]
-    if not defined:
+    return _mean([pair.relative for pair in pairs], [pair.relative_terms() for pair in pairs])
+
+
+def _mean(changes: Sequence[Contrast], terms: Sequence[Terms]) -> Contrast:
+    """Of changes that are known; one of a single network is 0 and adds no uncertainty."""
+    if not changes:
         return UNKNOWN
-    terms = [(c / len(defined), cell) for pair in defined for c, cell in pair.relative_terms()]
-    value = float(np.mean([pair.relative.value for pair in defined]))
-    return replace(contrast(terms), value=value)
+    if all(change.exact for change in changes):
+        return NO_CHANGE
+    share = 1 / len(changes)
+    around = contrast([(share * c, cell) for several in terms for c, cell in several])
+    return replace(around, value=float(np.mean([change.value for change in changes])))

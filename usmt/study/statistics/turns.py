@@ -24,7 +24,7 @@ def turn(pairs: Sequence[Pair], results: StudyResults) -> Turn | None:
         if images.get(pair.fraction, 0) > 0 and math.isfinite(pair.effect.value)
     ]
     doublings = np.array([x for x, _ in known])
-    if len(known) < 2 or np.ptp(doublings) == 0:
+    if len(known) < 2 or np.ptp(doublings) == 0 or all(pair.same_network for _, pair in known):
         return None
     centred = doublings - doublings.mean()
     weights = centred / (centred**2).sum()  # of least squares
