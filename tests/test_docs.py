@@ -19,8 +19,9 @@ SHORT = (
     "--set backbone.weights=none --set workers=0 "
     "--set task_types.segmentation='{fusion_channels: 16, intermediate_channels: [16, 16, 16, 16]}'"
 )
-SHORT_STUDY = SHORT.replace("--set epochs=1", "--budget epochs=1")
+SHORT_STUDY = SHORT.replace("--set epochs=1", "--budget epochs=1 --seeds 0")
 SHORT_REAL = SHORT.replace("--set data.phantom='{images: 12, size: 64}' ", "")
+SHORT_STUDY_REAL = SHORT_REAL.replace("--set epochs=1", "--budget epochs=1 --seeds 0")
 
 
 def commands(page: Path) -> list[str]:
@@ -34,7 +35,10 @@ def shortened(command: str) -> str:
     if command.startswith("usmt train --resume"):
         return command
     if re.search(r" study (plan|run) .*(--groups|\.yaml)", command):
-        return f"{command} {SHORT_STUDY if '--data' not in command else ''}"
+        if "--data" in command:  # of the real pack: one of its groups, and a task besides
+            fewer = "--groups realus_lung --tasks organ_5cls --paradigms ts,cg"
+            return f"{command} {SHORT_STUDY_REAL} {fewer}"
+        return f"{command} {SHORT_STUDY}"
     if " train " in command:
         return f"{command} {SHORT if '--data' not in command else SHORT_REAL}"
     return command

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from usmt.data.images import Images
 from usmt.data.loader import TrainingSamples, training_batches
 from usmt.data.prepared import NotStorableError, pack, unpack
 from usmt.data.sampler import Draw
+from usmt.evaluate.scoring import evaluate_trivial
 from usmt.output import Output
 from usmt_fmc_uia import FmcUia
 
@@ -152,6 +154,23 @@ def test_evaluation_reads_the_label_and_not_the_image(pack_of, tmp_path, monkeyp
         again, other, read = images_of(tasks, tmp_path).labelled(task, record)
         assert torch.equal(image, again) and frame.original == other.original
         assert np.array_equal(label, read)
+
+
+def test_trivial_predictors_read_the_labels_and_not_the_images(pack_of, tmp_path, monkeypatch):
+    tasks = pack_of(*FOUR)
+    everywhere = {
+        name: replace(task, records={**task.records, "val": task.records["train"]})
+        for name, task in tasks.items()
+    }
+    plain = evaluate_trivial(everywhere, "val", images_of(tasks, None), Output.silent())
+    fill(images_of(tasks, tmp_path))
+    in_memory = Images(tasks, list(tasks), SIZE, 2**30)
+    fill(in_memory)
+    monkeypatch.setattr(FmcUia, "read_image", lambda *_: pytest.fail("an image was read"))
+    for images in (images_of(tasks, tmp_path), in_memory):
+        again = evaluate_trivial(everywhere, "val", images, Output.silent())
+        assert str(again.scores) == str(plain.scores)  # some are NaN
+        assert again.per_image == plain.per_image
 
 
 GREY = st.builds(

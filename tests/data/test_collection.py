@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -291,6 +292,101 @@ def test_an_image_that_can_no_longer_be_read_changes_the_data():
         collected(broken, frozen=frozen, skip_bad=True)
 
 
+@pytest.fixture(params=["frozen", "file"])
+def given(request, tmp_path) -> Callable[[Split], dict[str, Any]]:
+    """`given(split)` -> the options that make a run keep to it, both ways there are."""
+
+    def options(split: Split) -> dict[str, Any]:
+        if request.param == "frozen":
+            return {"frozen": {"memory": split}}
+        split.write(tmp_path / "split.csv")
+        return {"split_files": {"memory": tmp_path / "split.csv"}}
+
+    return options
+
+
+class Watched(Memory):
+    """Keeps the names of the records whose images were read."""
+
+    def __init__(self, tasks: Mapping[str, Iterable[Record]]) -> None:
+        super().__init__(tasks)
+        self.read: list[tuple[str, str]] = []
+
+    def read_image(self, record: Record) -> np.ndarray:
+        self.read.append((record.task, record.key))
+        return super().read_image(record)
+
+
+def test_with_a_given_split_only_the_images_of_the_own_tasks_are_read(given):
+    """What became of the others' pixels does not change the run."""
+    split = collected(two_tasks(), seed=5).splits["memory"]
+    broken = {
+        "n3": record("b", 3, image=9),
+        "n4": record("b", 4, image=DataError("cut off")),
+        "n5": record("b", 5, defect="mask is empty"),
+    }
+    data = Watched({"a": records("a"), "b": records("b", **broken)})
+    collection = collected(data, **given(split))
+    assert sorted(data.read) == [("a", f"{i:02}.png") for i in range(12)]
+    assert collection.splits["memory"] == split
+    assert (collection.skipped, collection.other_defects) == ([], [])
+    assert collection.tasks[0].records == collected(two_tasks(), seed=5).tasks[0].records
+    drawn = Watched(data.tasks)
+    collected(drawn)
+    assert len(drawn.read) == 24
+
+
+def test_changed_images_of_the_own_task_do_not_fit_a_given_split(given):
+    options = given(collected(two_tasks()).splits["memory"])
+    changed = Memory({"a": records("a", n4=record("a", 4, image=9)), "b": records("b")})
+    with pytest.raises(
+        DataError, match=r"1 record with other pixels \(e\.g\. '04\.png' of task 'a'"
+    ):
+        collected(changed, **options)
+    assert collected(changed, [B], **options).splits.keys() == {"memory"}
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (records("b")[1:], "1 record gone (e.g. '00.png' of task 'b')"),
+        (records("b", 13), "1 record new (e.g. '12.png' of task 'b')"),
+    ],
+)
+def test_gone_and_new_records_of_other_tasks_do_not_fit_a_given_split(given, others, said):
+    with pytest.raises(DataError) as error:
+        collected(
+            Memory({"a": records("a"), "b": others}),
+            **given(collected(two_tasks()).splits["memory"]),
+        )
+    assert said in str(error.value)
+
+
+def test_an_image_that_could_not_be_read_when_the_split_was_drawn_is_not_new(given):
+    """Of another task as well: only records that a split lacks are read of those."""
+    bad = record("b", 4, image=DataError("cut off"))
+    split = collected(Memory({"a": records("a"), "b": records("b", n4=bad)})).splits["memory"]
+    assert len(split.places) == 23
+    data = Watched({"a": records("a"), "b": records("b", n4=bad)})
+    collection = collected(data, **given(split))
+    assert collection.splits["memory"] == split
+    assert len(data.read) == 13 and ("b", "04.png") in data.read
+    assert [defect.place for defect in collection.other_defects] == ["b.csv:4"]
+
+
+def test_a_share_of_the_images_is_the_same_with_a_given_split(given):
+    """It is drawn over the records of all tasks, though not all are read."""
+    shared = [record("b", i, source_id=f"a {i}", stratum=str(i % 2)) for i in range(12)]
+    rows = [record("a", i, stratum=str(i % 3)) for i in range(12)]
+    whole = collected(Memory({"a": rows, "b": shared}), fraction=0.5)
+    broken = [replace(row, payload=(DataError("cut off"), 0)) for row in shared]
+    again = collected(
+        Memory({"a": rows, "b": broken}), fraction=0.5, **given(whole.splits["memory"])
+    )
+    assert 0 < again.tasks[0].unused == whole.tasks[0].unused
+    assert again.tasks[0].records == whole.tasks[0].records
+
+
 # -- other data than those of the run
 
 
@@ -460,7 +556,8 @@ def real(root: Path, catalogue: Any, *tasks: str, **options: Any) -> Collection:
 
 
 def test_a_copied_pack_with_damage(realus, catalogue, tmp_path):
-    """Damage is told in full; with --skip-bad the rest trains; and a frozen split sees it."""
+    """Damage is told in full; with --skip-bad the rest trains; and a frozen split sees it, where
+    it is of a task that is used."""
     root = tmp_path / "pack"
     for part in ("csv_files", "Classification/breast_2cls", "Segmentation/Two/hc18"):
         shutil.copytree(realus / part, root / part)
@@ -484,4 +581,8 @@ def test_a_copied_pack_with_damage(realus, catalogue, tmp_path):
     ]
     assert sum(map(len, alone.tasks[0].records.values())) == 89
     with pytest.raises(DataError, match=r"1 record gone .*breast_2cls"):
-        real(root, catalogue, "fetal_head", skip_bad=True, frozen=frozen)
+        real(root, catalogue, "breast_2cls", skip_bad=True, frozen=frozen)
+    again = real(root, catalogue, "fetal_head", skip_bad=True, frozen=frozen)
+    assert again.splits == frozen
+    assert again.tasks[0].records.keys() == alone.tasks[0].records.keys()
+    assert sum(map(len, again.tasks[0].records.values())) == 89

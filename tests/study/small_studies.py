@@ -45,8 +45,9 @@ def write_study(folder: Path, **keys: Any) -> Path:
 
 
 def events(study: Path) -> list[dict[str, Any]]:
-    """The journal of a study."""
-    return [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
+    """What the journal of a study says of its jobs."""
+    lines = (study / "journal.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["what"] != "called"]
 
 
 def wait_for(

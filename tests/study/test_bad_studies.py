@@ -34,7 +34,14 @@ from small_studies import INLINE, write_study
         ({"learning_rate": {"factors": []}}, "learning_rate.factors"),
         ({"learning_rate": {"factors": [1, 1]}}, "factors: one is there twice"),
         ({"learning_rate": {"sampler": "tpe"}}, "trials: needed for `sampler: tpe`"),
-        ({"learning_rate": {"factors": [1e-320]}}, "learning-rate factor"),
+        ({"learning_rate": {"factors": [1e-330]}}, "learning_rate.factors[0]"),
+        (
+            {
+                "learning_rate": {"factors": [900]},
+                "settings": {"optimizer": {"learning_rate": {"head": 0.5}}},
+            },
+            "learning-rate factor 900: ",
+        ),
         ({"learning_rate": {"factors": [1, 900], "sampler": "tpe", "trials": 1}}, "trials"),
         ({"statistics": {"confidence": 1.5}}, "statistics.confidence"),
         ({"settings": {"seed": 3}}, "settings.seed: a study decides this for each run: `seeds`"),

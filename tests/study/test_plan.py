@@ -30,7 +30,6 @@ def test_as_in_the_paper_experts_are_off_alone_and_on_together(tmp_path: Path):
         "au": True,
     }
     assert len(plan.runs) == 10
-    assert plan.unit("cg", "lung_2cls", 1.0) is None
 
 
 def test_arms_that_train_the_same_share_their_runs(tmp_path: Path):

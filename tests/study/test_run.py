@@ -64,9 +64,9 @@ def test_a_study_from_its_file_to_its_report(usmt: Usmt, tmp_path: Path):
         assert {task for task, _ in rows} == set(tasks)
 
     # What is finished is not repeated; `run` also takes the folder.
-    before = (study / "journal.jsonl").read_bytes()
+    before = events(study)
     assert usmt("study", "run", study, *INLINE).code == 0
-    assert (study / "journal.jsonl").read_bytes() == before
+    assert events(study) == before
 
     # A study stays as it was begun.
     other = run_inline(usmt, tmp_path / "study.yaml", study, "--seeds", "0,1,2")
@@ -145,8 +145,7 @@ def test_every_arm_trains_on_the_same_nested_share_of_the_images(usmt: Usmt, tmp
 
 def test_a_killed_study_goes_on_where_it_was(usmt: Usmt, tmp_path: Path):
     """Through real processes, and to the last bit what an undisturbed study gives."""
-    keys = {"seeds": [0], "budget": {"epochs": 6}}
-    file = write_study(tmp_path, **keys)
+    file = write_study(tmp_path, seeds=[0], budget={"epochs": 20})
     study, calm = tmp_path / "killed", tmp_path / "calm"
     command = [sys.executable, "-m", "usmt", "study", "run", str(file), "--out", str(study)]
     with (tmp_path / "log").open("wb") as log:
@@ -161,7 +160,7 @@ def test_a_killed_study_goes_on_where_it_was(usmt: Usmt, tmp_path: Path):
         process.wait()
     assert states(usmt, study)["cg-pair-s0"] == "stopped"
     done = metrics.read_bytes().count(b"\n")
-    assert 2 <= done < 6
+    assert 2 <= done < 20
 
     answer = usmt("study", "run", study, "--jobs", "2")
     assert answer.code == 0, answer.err
@@ -171,3 +170,60 @@ def test_a_killed_study_goes_on_where_it_was(usmt: Usmt, tmp_path: Path):
     for run in (calm / "runs").iterdir():
         same = study / "runs" / run.name
         assert (run / "rows-test.csv").read_bytes() == (same / "rows-test.csv").read_bytes()
+
+
+@pytest.mark.parametrize("budget", [{"steps": 6}, {"images": 21}])
+def test_equal_steps_or_images_of_a_task(usmt: Usmt, budget: dict[str, int], tmp_path: Path):
+    study = tmp_path / "out"
+    file = write_study(tmp_path, seeds=[0], budget=budget)
+    assert run_inline(usmt, file, study, "--set", "epochs=3").code == 0
+    assert usmt("study", "run", study, *INLINE).code == 0  # the study's own file is read back
+    steps = {}
+    for run in (study / "runs").iterdir():
+        last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+        steps[run.name] = last["step"]
+    if "steps" in budget:
+        assert set(steps.values()) == {6}
+    else:  # 7 images an epoch of each task: one batch alone, and one of 14 together
+        assert set(steps.values()) == {3}
+        losses = settings_of(study, "cg-pair-s0")["sampler"]
+        assert losses["kind"] == "uniform" and losses["images_per_epoch"] == 14
+
+
+def test_what_was_changed_since_the_study_began_is_told(usmt: Usmt, tmp_path: Path):
+    study, refuse = tmp_path / "out", tmp_path / "refuse"
+    refuse.write_text(" ".join(RUNS))
+    refused = ("--executor-set", f"refuse={refuse}")
+    assert run_inline(usmt, write_study(tmp_path), study, *refused).code == 1
+    for name, old, new in (
+        ("study.yaml", b"confidence: 0.95", b"confidence: 0.5001"),
+        ("split-phantom.csv", b",test,", b",train,"),
+    ):
+        whole = (study / name).read_bytes()
+        assert old in whole
+        (study / name).write_bytes(whole.replace(old, new))
+        for command in (("run", study, *INLINE), ("status", study), ("report", study)):
+            answer = usmt("study", *command)
+            assert answer.code == 1 and "changed since the study began" in answer.err
+            assert name in answer.err
+        (study / name).write_bytes(whole)
+    assert usmt("study", "status", study).code == 0
+    group = tmp_path / "specs" / "groups" / "pair.yaml"
+    group.write_text(group.read_text().replace("thyroid_nodule_det", "lung_2cls"))
+    answer = usmt("study", "status", study)
+    assert answer.code == 1 and "the list of tasks of a group" in answer.err
+
+
+def test_a_job_on_its_own(usmt: Usmt, tmp_path: Path):
+    """What another scheduler would be given; and test images are not for a run in progress."""
+    study, refuse = tmp_path / "out", tmp_path / "refuse"
+    refuse.write_text(" ".join(RUNS))
+    run_inline(usmt, write_study(tmp_path), study, "--executor-set", f"refuse={refuse}")
+    early = usmt("study", "job", study, "ts-breast_2cls-s0-test")
+    assert early.code == 1 and "not finished, so that it cannot be scored" in early.err
+    for _ in range(2):
+        assert usmt("study", "job", study, "ts-breast_2cls-s0").code == 0
+    assert (study / "runs" / "ts-breast_2cls-s0" / "scores.json").is_file()
+    assert not (study / "runs" / "ts-breast_2cls-s0" / "scores-test.json").exists()
+    answer = usmt("study", "job", study, "ts-breast-s0")
+    assert answer.code == 1 and "there is no such file" in answer.err

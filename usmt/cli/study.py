@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -18,7 +18,7 @@ from usmt.cli.session import (
     open_session,
 )
 from usmt.cli.train import parse_data
-from usmt.errors import ConfigError
+from usmt.errors import ConfigError, UsmtError
 from usmt.specs import user_spec_dirs
 
 if TYPE_CHECKING:
@@ -109,17 +109,15 @@ def plan(
     """Show every run of a study and what it will take, and train nothing."""
     asked = _asked(groups, tasks, paradigms, all_, moe, seeds, factors, fractions, budget, preset)
     opened = _open(study, asked, data, set_, None, specs, plugins_dir, json)
-    from usmt.study.begin import collect_data
     from usmt.study.measure import estimate
     from usmt.study.tables import plan_data, say_plan
 
     session, output = opened.session, opened.session.output
     estimates = None
     if measure:
-        collection = collect_data(
-            opened.study, opened.plan, session.catalogue, session.plugins, output
+        estimates = estimate(
+            *(opened.study, opened.plan, session.catalogue, session.plugins, jobs, output)
         )
-        estimates = estimate(opened.study, opened.plan, collection, jobs, output)
     say_plan(opened.plan, estimates, jobs, output)
     output.data(plan_data(opened.plan, estimates, jobs))
 
@@ -154,21 +152,26 @@ def run(
     """Run a study, or the rest of it, and write its report."""
     asked = _asked(groups, tasks, paradigms, all_, moe, seeds, factors, fractions, budget, preset)
     opened = _open(study, asked, data, set_, out, specs, plugins_dir, json)
-    from usmt.study.begin import begin
     from usmt.study.executors import make_executor
     from usmt.study.run import check_complete, run_study
     from usmt.study.state import read_state
 
-    session, output = opened.session, opened.session.output
+    session, folder = opened.session, opened.folder
     with make_executor(session.plugins, executor, executor_set or [], jobs) as made:
-        fixed = begin(
-            *(opened.folder, opened.study, opened.plan),
-            *(session.catalogue, session.plugins, output),
+        failures = run_study(
+            *(folder, opened.study, opened.plan, made),
+            *(session.catalogue, session.plugins, session.output),
         )
-        failures = run_study(opened.folder, fixed, opened.plan, made, output)
-    if read_state(opened.folder, opened.plan).scored:
-        _report(opened.folder, session)
-    check_complete(opened.folder, failures)
+    if read_state(folder, opened.study, opened.plan).scored:
+        try:
+            _report(folder, session, failures)
+        except UsmtError as error:
+            if not failures:
+                raise
+            session.output.error(error)
+    else:
+        session.output.data({"study": str(folder.path), "report": None, "failures": failures})
+    check_complete(folder, failures)
 
 
 def status(study: FolderArgument, json: JsonOption = False) -> None:
@@ -176,8 +179,8 @@ def status(study: FolderArgument, json: JsonOption = False) -> None:
     from usmt.study.state import read_state
     from usmt.study.tables import say_state, state_data
 
-    folder, session, plan = _begun(study, None, json)
-    state = read_state(folder, plan)
+    folder, fixed, session, plan = _begun(study, None, json)
+    state = read_state(folder, fixed, plan)
     say_state(state, session.output)
     session.output.data(state_data(state))
 
@@ -186,8 +189,8 @@ def report(
     study: FolderArgument, plugins_dir: PluginsDirOption = None, json: JsonOption = False
 ) -> None:
     """Write the report of a study: a web page, Markdown, tables and figures."""
-    folder, session, _ = _begun(study, plugins_dir, json)
-    _report(folder, session)
+    folder, _, session, _ = _begun(study, plugins_dir, json)
+    _report(folder, session, {})
 
 
 def job(
@@ -247,15 +250,19 @@ def _open(
 
 def _begun(
     path: Path, plugins_dir: list[Path] | None, json: bool
-) -> tuple[StudyFolder, Session, Plan]:
+) -> tuple[StudyFolder, StudySpec, Session, Plan]:
     """A study that was begun, by its folder or the file that it came from."""
+    from usmt.study.begin import all_specs
     from usmt.study.folder import StudyFolder
     from usmt.study.plan import make_plan
 
     folder = StudyFolder(path if path.is_dir() or not path.is_file() else _default_folder(path))
     study = folder.read_study()
     session = open_run_session(study.settings, None, plugins_dir, json)
-    return folder, session, make_plan(study, session.catalogue)
+    made = make_plan(study, session.catalogue)
+    units = {unit.name: unit.tasks for unit in made.units}
+    folder.check_sealed(all_specs(made, session.catalogue), units)
+    return folder, study, session, made
 
 
 def _default_folder(path: Path | None, study: StudySpec | None = None) -> Path:
@@ -266,7 +273,7 @@ def _default_folder(path: Path | None, study: StudySpec | None = None) -> Path:
     return Path("studies") / "-".join([*study.groups, *study.tasks][:4])
 
 
-def _report(folder: StudyFolder, session: Session) -> None:
+def _report(folder: StudyFolder, session: Session, failures: Mapping[str, str]) -> None:
     from usmt.study.gather import gather
     from usmt.study.report import write_report
     from usmt.study.statistics import analyse
@@ -280,6 +287,7 @@ def _report(folder: StudyFolder, session: Session) -> None:
         {
             "study": str(folder.path),
             "report": str(page),
+            "failures": failures,
             "answer": list(findings.answer),
             "cautions": list(findings.cautions),
             "comparisons": [asdict(each) for each in findings.comparisons],

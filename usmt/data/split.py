@@ -201,11 +201,6 @@ class Split:
             changed=sorted(name for name in both if self.places[name].content != contents[name]),
         )
 
-    def difference(self, other: Split) -> str:
-        """What the data of `other` have, lack and changed, in one line for people."""
-        contents = {name: place.content for name, place in other.places.items()}
-        return str(self.changes(contents))
-
     # -- as a file
 
     def write(self, path: Path) -> None:

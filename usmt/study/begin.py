@@ -18,7 +18,6 @@ from usmt.study.spec import StudySpec
 from usmt.task_spec import TaskSpec
 from usmt.train.report import say_data
 from usmt.train.setup import make_collection, make_types
-from usmt.whole_file import check_folder
 
 
 def with_data(study: StudySpec, plugins: Plugins) -> StudySpec:
@@ -63,21 +62,19 @@ def begin(
     plugins: Plugins,
     output: Output,
 ) -> StudySpec:
-    """Makes the study's folder, or finds it begun in the same way; returns the study as it is
-    there.
+    """Begins the study in its folder, or finds it begun in the same way; returns the study as it
+    is there. Called by the one process that is at work on it.
 
     Raises:
-        ConfigError: the folder holds something else, or the study with other settings.
+        ConfigError: the study was begun with other settings.
+        CheckpointError: something of it was changed since.
     """
+    specs = all_specs(plan, catalogue)
+    units = {unit.name: unit.tasks for unit in plan.units}
     if folder.begun:
+        folder.check_sealed(specs, units)
         _check_same(folder, study)
-        folder.check_specs(all_specs(plan, catalogue))
         return folder.read_study()
-    check_folder(folder.path)
-    if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
-        raise ConfigError(
-            f"{folder.path}: exists, is not empty and is not a study", hint="Choose another --out."
-        )
     collection = collect_data(study, plan, catalogue, plugins, output)
     for name in study.settings.data:
         if name not in collection.splits:
@@ -86,7 +83,7 @@ def begin(
         "datasets": {name: split.summary() for name, split in collection.splits.items()},
         "synthetic": collection.synthetic,
     }
-    folder.begin(study, all_specs(plan, catalogue), collection.splits, data)
+    folder.begin(study, units, specs, collection.splits, data)
     return folder.read_study()
 
 

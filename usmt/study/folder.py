@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,17 @@ from usmt.study.journal import Journal
 from usmt.study.load_study import load_study
 from usmt.study.spec import StudySpec
 from usmt.task_spec import TaskSpec
+from usmt.train.checkpoint import sha256
 from usmt.train.config import RunSettings
 from usmt.train.run_folder import RunFolder, own_files, read_json, write_yaml
-from usmt.whole_file import write_text
+from usmt.whole_file import check_folder, write_text
 from usmt.yaml_file import read_yaml, validate
+
+PATIENCE = 2.0
+"""Seconds to wait for the study's lock, which `usmt study status` takes for a moment."""
+
+_OWN = re.compile(r"\.lock|jobs|runs|logs|split-\w+\.csv|data\.json|sealed\.json|\..*\.new")
+"""What a call may leave behind that was killed before the study was begun."""
 
 TEST = "-test"
 """Ends the id of a job that scores a run on the test side."""
@@ -29,8 +37,8 @@ TEST = "-test"
 
 @dataclass(frozen=True, slots=True)
 class StudyFolder:
-    """A study's folder: study.yaml, specs.json, data.json, the frozen split, journal.jsonl, jobs/,
-    runs/, logs/, report/."""
+    """A study's folder: study.yaml, sealed.json, data.json, the frozen splits, journal.jsonl,
+    jobs/, runs/, logs/, report/."""
 
     path: Path
 
@@ -40,12 +48,13 @@ class StudyFolder:
 
     @property
     def data(self) -> Path:
-        """data.json: fingerprint and split of each dataset, and the tasks' training images."""
+        """data.json: fingerprint and split of each dataset, in numbers."""
         return self.path / "data.json"
 
     @property
-    def specs(self) -> Path:
-        return self.path / "specs.json"
+    def sealed(self) -> Path:
+        """sealed.json: what must stay as it was: the study, its splits, networks and specs."""
+        return self.path / "sealed.json"
 
     @property
     def report(self) -> Path:
@@ -75,26 +84,48 @@ class StudyFolder:
 
     # -- what the study is
 
+    def check_free(self) -> None:
+        """Raises ConfigError for a folder that holds anything else than the start of a study."""
+        check_folder(self.path)
+        if self.path.is_dir():
+            strange = [e.name for e in self.path.iterdir() if not _OWN.fullmatch(e.name)]
+        else:
+            strange = [self.path.name] if self.path.exists() else []
+        if strange:
+            raise ConfigError(
+                f"{self.path}: exists, is not empty and is not a study",
+                hint="Choose another --out.",
+            )
+
     def begin(
         self,
         study: StudySpec,
+        units: Mapping[str, Sequence[str]],
         specs: Sequence[TaskSpec],
         splits: Mapping[str, Split],
         data: Mapping[str, Any],
     ) -> None:
-        """Makes the folder with all that is fixed for the study's whole life. It appears whole."""
-        fresh = StudyFolder(self.path.with_name(f".{self.path.name}.new"))
-        shutil.rmtree(fresh.path, ignore_errors=True)
+        """Writes all that is fixed for the study's whole life, study.yaml last: with it the study
+        is begun. What a call before this one wrote that was killed is written again.
+
+        Args:
+            units: tasks of each network, by its name.
+        """
         for name in ("jobs", "runs", "logs"):
-            (fresh.path / name).mkdir(parents=True)
+            (self.path / name).mkdir(exist_ok=True)
         for name, split in splits.items():
-            split.write(fresh.split(name))
-        write_text(fresh.specs, json.dumps(spec_values(specs), indent=1) + "\n")
-        write_text(fresh.data, json.dumps(data, indent=1) + "\n")
-        write_yaml(fresh.study, study.as_values())
-        if self.path.is_dir():
-            self.path.rmdir()  # an empty one
-        fresh.path.rename(self.path)
+            split.write(self.split(name))
+        write_text(self.data, json.dumps(data, indent=1) + "\n")
+        values = study.as_values()
+        sealed = {
+            "usmt": version("usmt"),
+            "study": values,
+            "splits": {name: sha256(self.split(name)) for name in splits},
+            "units": {name: list(tasks) for name, tasks in units.items()},
+            "specs": spec_values(specs),
+        }
+        write_text(self.sealed, json.dumps(sealed, indent=1) + "\n")
+        write_yaml(self.study, values)
 
     def read_study(self) -> StudySpec:
         """Raises CheckpointError."""
@@ -106,13 +137,25 @@ class StudyFolder:
         with own_files():
             return load_study(self.study, {}, [])
 
-    def check_specs(self, specs: Sequence[TaskSpec]) -> None:
-        """Raises CheckpointError if the tasks are not those that the study began with."""
-        begun, now = read_json(self.specs), spec_values(specs)
-        changed = [task for task in now if begun.get(task) != now[task]]
+    def check_sealed(
+        self, specs: Sequence[TaskSpec], units: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Raises CheckpointError if anything is not as the study began: else its runs would not
+        be comparable."""
+        begun = read_json(self.sealed)
+        changed = []
+        if json.loads(json.dumps(self.read_study().as_values())) != begun.get("study"):
+            changed.append(str(self.study))
+        for name, hashed in begun.get("splits", {}).items():
+            if not self.split(name).is_file() or sha256(self.split(name)) != hashed:
+                changed.append(str(self.split(name)))
+        now, then = spec_values(specs), begun.get("specs", {})
+        changed += [f"the spec of {task}" for task in now if then.get(task) != now[task]]
+        if units is not None and {n: list(t) for n, t in units.items()} != begun.get("units"):
+            changed.append("the list of tasks of a group")
         if changed:
             raise CheckpointError(
-                f"{self.path}: the spec of {', '.join(changed)} has changed since the study began",
+                f"{self.path}: changed since the study began: {', '.join(changed)}",
                 hint="Restore it, or begin another study: its runs would not be comparable.",
             )
 
@@ -130,27 +173,41 @@ class StudyFolder:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Held by the one process that runs the study. Raises ConfigError if there is another."""
+        """Held by the one process that begins and runs the study; makes its folder. Raises
+        ConfigError if there is another process, or if the folder is something else."""
+        if not self.begun:
+            self.check_free()
+        self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=PATIENCE)
         except Timeout:
             raise ConfigError(
                 f"{self.path}: another process is running this study",
                 hint=f"Look at it: usmt study status {self.path}",
             ) from None
+        except NotImplementedError:
+            raise ConfigError(
+                f"{self.path}: files cannot be locked there", hint="Choose another --out."
+            ) from None
         try:
             yield
         finally:
             lock.release()
+            if not self.begun:  # nothing came of it: the folder goes, if there is nothing in it
+                with suppress(OSError):
+                    (self.path / ".lock").unlink()
+                    self.path.rmdir()
 
     def is_at_work(self) -> bool:
-        """Whether a process is running the study."""
+        """Whether a process is running the study, as far as one can see from here."""
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return True
+        except (OSError, NotImplementedError):  # somebody else's folder, or one without locks
+            return False
         lock.release()
         return False
 

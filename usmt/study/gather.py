@@ -33,7 +33,7 @@ def gather(folder: StudyFolder, catalogue: Catalogue, plugins: Plugins) -> Study
     """
     study = folder.read_study()
     plan = make_plan(study, catalogue)
-    state = read_state(folder, plan)
+    state = read_state(folder, study, plan)
     data = read_json(folder.data)
     rows = dict(_rows(folder, plan, state))
     if not rows:
@@ -159,7 +159,8 @@ def _check_same_images(task: str, mine: Mapping[tuple[str, int], ImageRows]) -> 
 def _record(folder: StudyFolder, each: RunState, final: Set[str]) -> RunRecord:
     run, target = each.run, folder.run(each.run.id)
     entries = target.read_metrics()
-    over = {"scored": "finished", "finished": "finished", "failed": "failed", "pruned": "pruned"}
+    over = {"failed": "failed", "pruned": "pruned"}
+    ended = "finished" if target.finished else "missing"
     return RunRecord(
         id=run.id,
         unit=run.unit.name,
@@ -170,7 +171,7 @@ def _record(folder: StudyFolder, each: RunState, final: Set[str]) -> RunRecord:
         fraction=run.unit.fraction,
         factor=each.factor,
         chosen=run.id in final,
-        state=over.get(each.state, "missing"),  # type: ignore[arg-type]
+        state=over.get(each.state, ended),  # type: ignore[arg-type]
         epochs=len(entries) or None,
         steps=int(entries[-1]["step"]) if entries else None,
         parameters=read_json(target.scores()).get("parameters") if target.finished else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from usmt.errors import ConfigError
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
@@ -27,10 +28,11 @@ def run_job(
     settings = folder.job_settings(name)
     target = folder.run(name)
     with folder.held(name):
-        folder.check_specs(chosen_specs(settings, catalogue))
+        folder.check_sealed(chosen_specs(settings, catalogue))
         if id.endswith(TEST):
             _score(target, catalogue, plugins, output)
-        elif target.path.exists():
+            return
+        if target.path.exists():
             run.resume(target.path, catalogue, plugins, output)
         else:
             run.train(settings, target.path, catalogue, plugins, output)
@@ -39,7 +41,9 @@ def run_job(
 
 
 def _score(target: RunFolder, catalogue: Catalogue, plugins: Plugins, output: Output) -> None:
-    if target.scores("test").exists():
-        output.note(f"{target.path} is scored")
-        return
+    if not target.finished:
+        raise ConfigError(
+            f"{target.path}: not finished, so that it cannot be scored",
+            hint="Test images are for runs that have come to their end.",
+        )
     evaluate_run(target.path, "test", {}, [], catalogue, plugins, output)

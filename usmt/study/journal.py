@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from usmt.errors import CheckpointError
 
-What = Literal["started", "ended", "failed", "pruned", "chosen"]
+What = Literal["called", "started", "ended", "failed", "pruned", "chosen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Event:
     """One event.
 
     Attributes:
-        what: a job started, ended well, failed or was stopped by pruning; or a unit's run was
-            chosen by the search.
-        of: id of the job; of a choice, the name of the unit.
+        what: a process began to work on the study; a job started, ended well, failed or was
+            stopped by pruning; or a unit's run was chosen by the search.
+        of: id of the job; of a choice, the name of the unit; of a call, the machine.
         time: seconds since 1970.
         factor: of the learning rates, where it is known.
         run: id of the run that was chosen.
@@ -59,7 +59,7 @@ class Journal:
             except (ValueError, ValidationError, RecursionError):
                 raise CheckpointError(
                     f"{self.path}:{number}: not a line of a study's journal",
-                    hint="Remove the line: what it told of is found in the runs, or done again.",
+                    hint="Restore the file from a copy: what was chosen is known from it alone.",
                 ) from None
         return events
 
@@ -79,8 +79,7 @@ class Journal:
         run: str = "",
         seconds: float | None = None,
         reason: str = "",
-    ) -> Event:
+    ) -> None:
         event = Event(what, of, round(time.time(), 3), factor, run, seconds, reason)
         with self.path.open("ab") as file:
             file.write(json.dumps(asdict(event), ensure_ascii=False).encode() + b"\n")
-        return event

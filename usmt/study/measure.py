@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 from usmt.data.collection import Collection, TaskData, open_datasets
 from usmt.errors import UsmtError
 from usmt.output import Output
-from usmt.plugins import load_plugins
+from usmt.plugins import Plugins, load_plugins
+from usmt.specs import Catalogue
+from usmt.study.begin import collect_data
 from usmt.study.plan import Plan, Unit
 from usmt.study.spec import StudySpec
 from usmt.train.config import RunSettings
@@ -60,9 +62,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one run of a unit will take, by measurements of the same network or a like one."""
+    """What one run of a unit will take, by measurements of the same network or a like one.
 
-    unit: str
+    Attributes:
+        memory_mb: peak of its process, without the images that it keeps (`cache.memory_mb`).
+    """
+
     steps: int
     parameters: int
     memory_mb: float
@@ -70,10 +75,19 @@ class Estimate:
 
 
 def estimate(
-    study: StudySpec, plan: Plan, collection: Collection, jobs: int, output: Output
+    study: StudySpec,
+    plan: Plan,
+    catalogue: Catalogue,
+    plugins: Plugins,
+    jobs: int,
+    output: Output,
 ) -> dict[str, Estimate]:
     """One estimate a unit, by its name, for runs of which `jobs` share this machine's cores."""
     threads = max(1, _cores() // jobs)
+    begun = time.perf_counter()
+    collection = collect_data(study, plan, catalogue, plugins, output)
+    every = sum(len(its) for task in collection.tasks for its in task.records.values())
+    reading = (time.perf_counter() - begun) / max(1, every)
     tasks = {task.spec.id: task for task in collection.tasks}
     kinds = {unit.name: _kind(unit, tasks) for unit in plan.units}
     measured: dict[object, Measured] = {}
@@ -86,7 +100,9 @@ def estimate(
                 bar.update(description=f"measuring {unit.name}")
                 measured[kinds[unit.name]] = _measure(settings, chosen, threads)
                 bar.advance()
-            found[unit.name] = _estimate(unit, settings, chosen, measured[kinds[unit.name]])
+            found[unit.name] = _estimate(
+                unit, settings, chosen, measured[kinds[unit.name]], reading
+            )
     return found
 
 
@@ -108,16 +124,25 @@ def _settings(study: StudySpec, unit: Unit) -> RunSettings:
 
 
 def _estimate(
-    unit: Unit, settings: RunSettings, tasks: Sequence[TaskData], measured: Measured
+    unit: Unit,
+    settings: RunSettings,
+    tasks: Sequence[TaskData],
+    measured: Measured,
+    reading: float,
 ) -> Estimate:
+    """`reading`: seconds to read and check an image."""
     drawn = settings.sampler.images_per_epoch or sum(
         max(1, round(unit.fraction * len(task.records["train"]))) for task in tasks
     )
     steps = settings.epochs * math.ceil(drawn / settings.batch_size)
-    validated = (settings.epochs + 1) * sum(len(task.records["val"]) for task in tasks)
-    tested = sum(len(task.records["test"]) for task in tasks)
-    seconds = steps * measured.step + (validated + tested) * measured.image + 2 * measured.start
-    return Estimate(unit.name, steps, measured.parameters, measured.memory_mb, seconds)
+    scored = sum(
+        (settings.epochs + 1) * len(task.records["val"]) + len(task.records["test"])
+        for task in tasks
+    )
+    # Two processes, one that trains and one that scores, each start and read their images.
+    read = 2 * sum(len(its) for task in tasks for its in task.records.values())
+    seconds = 2 * measured.start + read * reading + steps * measured.step + scored * measured.image
+    return Estimate(steps, measured.parameters, measured.memory_mb, seconds)
 
 
 def _measure(settings: RunSettings, tasks: Sequence[TaskData], threads: int) -> Measured:

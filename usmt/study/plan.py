@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from usmt.errors import ConfigError, near
@@ -65,13 +65,6 @@ class Plan:
     units: tuple[Unit, ...]
     runs: tuple[PlannedRun, ...]
 
-    def unit(self, arm: str, task: str, fraction: float) -> Unit | None:
-        """The network by which an arm does a task; None if the arm leaves it out."""
-        for unit in self.units:
-            if arm in unit.arms and task in unit.tasks and unit.fraction == fraction:
-                return unit
-        return None
-
     def runs_of(self, unit: Unit) -> list[PlannedRun]:
         return [run for run in self.runs if run.unit == unit]
 
@@ -105,7 +98,23 @@ def make_plan(study: StudySpec, catalogue: Catalogue) -> Plan:
                     full = f"{name}{_suffix(study, arm.moe, fraction)}"
                     units[key] = Unit(full, (arm.name,), members, moe, fraction)
     runs = tuple(run for unit in units.values() for run in _runs(unit, study))
+    _check(study, units.values(), runs)
     return Plan(arms, _reference(arms), groups, tasks, tuple(units.values()), runs)
+
+
+def _check(study: StudySpec, units: Iterable[Unit], runs: Sequence[PlannedRun]) -> None:
+    """Raises ConfigError for what would fail only when the run is started."""
+    trained = {task for unit in units for task in unit.tasks}
+    for task in study.settings.task_weights:
+        if task not in trained:
+            raise ConfigError(
+                f"settings.task_weights.{task}: no task of this study{near(task, trained)}",
+                hint=f"Its tasks: {', '.join(sorted(trained))}",
+            )
+    for unit in units:
+        study.length(len(unit.tasks))
+    if len({run.id for run in runs}) < len(runs):
+        raise ConfigError("fractions: two are too near to each other", hint="Leave one out.")
 
 
 def _compared(groups: Mapping[str, Sequence[str]], single: Sequence[str]) -> tuple[str, ...]:

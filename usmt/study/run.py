@@ -7,15 +7,20 @@ given again: what is finished is not repeated, what was begun goes on.
 
 from __future__ import annotations
 
+import platform
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from usmt.errors import TrainingError
 from usmt.executor import Ended, Executor, Job
 from usmt.output import Output
+from usmt.plugins import Plugins
 from usmt.progress import Bar
+from usmt.specs import Catalogue
+from usmt.study.begin import begin
 from usmt.study.folder import TEST, StudyFolder
 from usmt.study.plan import Plan, PlannedRun, Unit
 from usmt.study.search import Search
@@ -26,6 +31,13 @@ from usmt.train.run_folder import write_yaml
 INTERVAL = 0.2
 """Seconds between two looks at the jobs."""
 
+PRUNE_INTERVAL = 2.0
+"""Seconds between two looks at how the trials of a search stand."""
+
+Over = Literal["finished", "pruned", "failed", "lost"]
+"""`failed` by an error of its own, which counts in a search (a rate that is too high, say); `lost`
+by what happened to its process: the search waits for it to be tried again."""
+
 
 @dataclass
 class _Work:
@@ -33,9 +45,10 @@ class _Work:
 
     Attributes:
         begun: when each running job was started, and how long its log was then.
-        over: what became of the runs that have come to their end.
+        over: what became of the runs that have come to their end, in this call if they failed.
         chosen: id of the run that the search chose, by unit.
         seen: epochs of a running trial that its search was told of.
+        pruned_at: when the trials were last looked at.
     """
 
     folder: StudyFolder
@@ -45,33 +58,44 @@ class _Work:
     output: Output
     bar: Bar
     begun: dict[str, tuple[float, int]] = field(default_factory=dict)
-    over: dict[str, str] = field(default_factory=dict)
+    over: dict[str, Over] = field(default_factory=dict)
     scored: set[str] = field(default_factory=set)
     factors: dict[str, float] = field(default_factory=dict)
     searches: dict[str, Search] = field(default_factory=dict)
     chosen: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    pruned_at: float = 0.0
 
 
 def run_study(
-    folder: StudyFolder, study: StudySpec, plan: Plan, executor: Executor, output: Output
+    folder: StudyFolder,
+    study: StudySpec,
+    plan: Plan,
+    executor: Executor,
+    catalogue: Catalogue,
+    plugins: Plugins,
+    output: Output,
 ) -> dict[str, str]:
-    """Does all that is left of a study; returns the jobs that failed, and why.
+    """Begins a study, or does all that is left of it; returns the jobs that failed, and why.
 
     Raises:
-        ConfigError: another process is at it.
+        ConfigError: another process is at it, or it was begun with other settings.
+        CheckpointError: something of it was changed since.
     """
-    total = len(plan.runs) + len(plan.units) * len(study.seeds)
-    with folder.at_work(), output.progress("study", total) as bar:
+    with folder.at_work():
+        fixed = begin(folder, study, plan, catalogue, plugins, output)
         folder.journal.cut_torn_line()
-        work = _Work(folder, study, plan, executor, output, bar)
-        _recall(work)
-        try:
-            _loop(work)
-        except KeyboardInterrupt:
-            output.note(f"stopped; go on with: usmt study run {folder.path}")
-            raise
+        folder.journal.append("called", platform.node())
+        total = len(plan.runs) + len(plan.units) * len(study.seeds)
+        with output.progress("study", total) as bar:
+            work = _Work(folder, fixed, plan, executor, output, bar)
+            _recall(work)
+            try:
+                _loop(work)
+            except KeyboardInterrupt:
+                output.note(f"stopped; go on with: usmt study run {folder.path}")
+                raise
     return work.failures
 
 
@@ -89,7 +113,7 @@ def check_complete(folder: StudyFolder, failures: Mapping[str, str]) -> None:
 
 def _recall(work: _Work) -> None:
     """Takes up what an earlier call has done."""
-    state = read_state(work.folder, work.plan)
+    state = read_state(work.folder, work.study, work.plan)
     work.chosen = dict(state.chosen)
     for each in state.runs:
         run = each.run
@@ -158,7 +182,8 @@ def _open(work: _Work, unit: Unit) -> Iterator[PlannedRun]:
     if trials and unit.name not in work.chosen:
         left = [run for run in trials if run.id not in work.over]
         yield from left
-        if left or not _choose(work, unit, trials):
+        lost = any(work.over.get(run.id) == "lost" for run in trials)
+        if left or lost or not _choose(work, unit, trials):
             return
     yield from (run for run in runs if run.trial is None and run.id not in work.over)
 
@@ -234,8 +259,9 @@ def _search(work: _Work, unit: Unit) -> Search:
 
 def _prune(work: _Work) -> None:
     """Tells each search how its running trials stand, and stops those that are behind."""
-    if not work.study.learning_rate.pruning:
+    if not work.study.learning_rate.pruning or time.monotonic() < work.pruned_at + PRUNE_INTERVAL:
         return
+    work.pruned_at = time.monotonic()
     for id in list(work.begun):
         run = work.plan.run(id.removesuffix(TEST))
         if id != run.id or run.trial is None or work.over.get(id) == "pruned":
@@ -254,7 +280,7 @@ def _note_end(work: _Work, ended: Ended) -> None:
     name = ended.id.removesuffix(TEST)
     run, target, journal = work.plan.run(name), work.folder.run(name), work.folder.journal
     if ended.id != name:
-        if target.scores("test").exists():
+        if ended.code == 0 and target.scores("test").exists():
             work.scored.add(name)
             journal.append("ended", ended.id, seconds=seconds)
         else:
@@ -265,7 +291,7 @@ def _note_end(work: _Work, ended: Ended) -> None:
     elif work.over.get(name) == "pruned":
         journal.append("pruned", name, seconds=seconds)
     else:
-        work.over[name] = "failed"
+        work.over[name] = "failed" if ended.code == 1 else "lost"
         _note_failure(work, ended, size, seconds)
     if run.trial is not None and ended.id == name:
         _search(work, run.unit).tell(run.trial, validation(target) if target.finished else None)

@@ -20,7 +20,7 @@ class Search:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.chosen = chosen
+        self._seed = seed
         low, high = min(chosen.factors), max(chosen.factors)
         grid = chosen.sampler == "grid"
         # Of a grid every trial's factor is given to `ask`; the sampler is then not asked.
@@ -31,7 +31,7 @@ class Search:
         }
         self._study = optuna.create_study(
             direction="maximize",
-            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=3),
+            sampler=_sampler(seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=1)
             if chosen.pruning
             else optuna.pruners.NopPruner(),
@@ -42,6 +42,8 @@ class Search:
         """Begins a trial, with this factor or one that the sampler finds; returns it."""
         if factor is not None:
             self._study.enqueue_trial({NAME: factor})
+        # By the trial's number, so that a study that goes on draws what it would have drawn.
+        self._study.sampler = _sampler(self._seed + number)
         trial = self._study.ask(self._sampled)
         self._trials[number] = trial
         return float(trial.params[NAME])
@@ -80,3 +82,9 @@ class Search:
 
 def _distance(factor: float) -> float:
     return max(factor, 1 / factor)
+
+
+def _sampler(seed: int) -> Any:
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)

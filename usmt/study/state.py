@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from usmt.study.folder import TEST, StudyFolder
 from usmt.study.journal import Event
 from usmt.study.plan import Plan, PlannedRun
+from usmt.study.spec import StudySpec
 from usmt.train.run_folder import RunFolder, read_json
-from usmt.yaml_file import read_yaml
 
-State = Literal["waiting", "running", "stopped", "finished", "scored", "failed", "pruned"]
+State = Literal[
+    "waiting", "running", "stopped", "finished", "scoring", "scored", "failed", "pruned"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,12 @@ class RunState:
     """One run.
 
     Attributes:
-        state: `stopped` for one that was begun and that no process works on; `scored` for one
-            that is finished and scored on the test side.
+        state: `stopped` for one that was begun and that no process works on; `scoring` and
+            `scored`, on the test side, for one that is finished.
         factor: of the learning rates; None while it is not known.
-        epochs: all that it will have; 0 while that is not known.
+        epochs: all that it will have.
         selection: best selection score on validation so far; None before the first epoch.
-        seconds: wall time of its processes, as far as they have ended.
+        seconds: of its epochs, and of its scoring as far as that has ended.
         failure: why it failed.
     """
 
@@ -53,64 +55,68 @@ class StudyState:
         return any(each.state == "scored" for each in self.runs)
 
 
-def read_state(folder: StudyFolder, plan: Plan) -> StudyState:
+def read_state(folder: StudyFolder, study: StudySpec, plan: Plan) -> StudyState:
     """Raises CheckpointError for a file that is damaged."""
     events: dict[str, list[Event]] = {}
     chosen: dict[str, str] = {}
+    called = 0.0
     for event in folder.journal.read():
         if event.what == "chosen":
             chosen[event.of] = event.run
+        elif event.what == "called":
+            called = event.time
         else:
             events.setdefault(event.of, []).append(event)
-    at_work = folder.is_at_work()
-    states = tuple(
-        _state(folder, run, events.get(run.id, []), events.get(run.id + TEST, []), at_work=at_work)
-        for run in plan.runs
-    )
+    # What was started before the present call is not at work, though the study is.
+    since = called if folder.is_at_work() else math.inf
+    states = tuple(_state(folder, study, run, events, since) for run in plan.runs)
     return StudyState(states, chosen)
 
 
 def _state(
     folder: StudyFolder,
+    study: StudySpec,
     run: PlannedRun,
-    training: list[Event],
-    scoring: list[Event],
-    *,
-    at_work: bool,
+    events: Mapping[str, Sequence[Event]],
+    since: float,
 ) -> RunState:
+    training, scoring = events.get(run.id, []), events.get(run.id + TEST, [])
     target = folder.run(run.id)
     entries = target.read_metrics()
     selections = [e["selection"] for e in entries if isinstance(e.get("selection"), int | float)]
-    last = (scoring or training)[-1] if training else None
-    state: State = "waiting"
-    if target.scores("test").exists():
-        state = "scored"
-    elif last is not None and last.what == "failed":
-        state = "failed"
-    elif target.finished:
-        state = "finished"
-    elif last is not None and last.what == "pruned":
-        state = "pruned"
-    elif last is not None and last.what == "started":
-        state = "running" if at_work else "stopped"
-    elif target.path.exists():
-        state = "stopped"
+    state = _named(target, training, scoring, since)
     factors = [event.factor for event in training if event.factor is not None]
+    spent = [float(entry.get("seconds") or 0.0) for entry in entries]
     return RunState(
         run,
         state,
         factor=factors[-1] if factors else run.factor,
         epoch=len(entries),
-        epochs=_epochs(folder, run),
+        epochs=study.length(len(run.unit.tasks))["epochs"],
         selection=max(selections, default=None),
-        seconds=math.fsum(event.seconds or 0.0 for event in [*training, *scoring]),
-        failure=last.reason if last is not None and state == "failed" else "",
+        seconds=math.fsum([*spent, *(event.seconds or 0.0 for event in scoring)]),
+        failure=[*training, *scoring][-1].reason if state == "failed" else "",
     )
 
 
-def _epochs(folder: StudyFolder, run: PlannedRun) -> int:
-    path = folder.job(run.id)
-    return int(read_yaml(path).data.get("epochs", 0)) if path.is_file() else 0
+def _named(
+    target: RunFolder, training: Sequence[Event], scoring: Sequence[Event], since: float
+) -> State:
+    if target.finished:
+        last = scoring[-1] if scoring else None
+        if last is None:
+            return "finished"
+        if last.what == "ended":
+            return "scored"
+        if last.what == "failed":
+            return "failed"
+        return "scoring" if last.time >= since else "finished"
+    last = training[-1] if training else None
+    if last is None:
+        return "stopped" if target.path.exists() else "waiting"
+    if last.what in ("failed", "pruned"):
+        return "failed" if last.what == "failed" else "pruned"
+    return "running" if last.time >= since else "stopped"
 
 
 def validation(target: RunFolder) -> float | None:
