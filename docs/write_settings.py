@@ -1,4 +1,4 @@
-"""Writes docs/settings.md from the settings themselves; with --check, only compares.
+"""Writes docs/reference/settings.md from the settings themselves; with --check, only compares.
 
 python docs/write_settings.py
 """
@@ -17,7 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from usmt.train.config import PRESETS, RunSettings, preset_values
 
-PAGE = Path(__file__).with_name("settings.md")
+PAGE = Path(__file__).parent / "reference" / "settings.md"
 HEAD = """# Settings
 
 Every setting of a run. A preset comes first; `--config FILE` is laid over it, then the named
@@ -25,7 +25,7 @@ options of `usmt train`, then each `--set KEY=VALUE`, whose value is YAML:
 
 ```console
 usmt train --task fetal_head --set epochs=2 --set 'augment={shadow: 0, speckle: 0}'
-usmt train --config docs/example_config.yaml --dry-run
+usmt train --config docs/reference/example_config.yaml --dry-run
 ```
 
 An unknown key is an error that names the nearest one. `config.yaml` in a run's folder holds all
@@ -33,7 +33,7 @@ of them as they were used. The last two columns are what the presets set.
 """
 FOOT = """
 Options of a dataset stand in `data.NAME`, those of a task type in `task_types.NAME`; they are the
-plugins' own: see [task types](task_types.md), [synthetic images](phantom.md) and
+plugins' own: see [task types](task_types.md), [synthetic images](../explanation/phantom.md) and
 [challenge data](fmc_uia.md).
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHORT = (
     "--set epochs=1 --set image_size=64 --set data.phantom='{images: 12, size: 64}' "
     "--set moe.experts=2 --set backbone.name=vit_tiny_patch16_dinov3_qkvb "

@@ -1,4 +1,4 @@
-"""docs/plugins.md: its files, written out as they stand, are a plugin that works."""
+"""docs/how_to/plugins.md: its files, written out as they stand, are a plugin that works."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from usmt import (
 from usmt.cli.main import main
 from usmt.errors import DataError
 
-PAGE = Path(__file__).parents[1] / "docs" / "plugins.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how_to" / "plugins.md"
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", re.M | re.S)
 
 

@@ -123,7 +123,12 @@ def usmt_spec_dirs():
     plugins = load_plugins([loose(mine=text)])
     info = info_of(plugins, "mine")
     assert (info.status, info.error, info.version) == ("ok", None, None)
-    assert info.given == {"task_type": ["volume"], "dataset": ["clinic"], "executor": ["queue"]}
+    assert info.given == {
+        "task_type": ["volume"],
+        "dataset": ["clinic"],
+        "backbone": [],
+        "executor": ["queue"],
+    }
     assert plugins.task_type("volume").__name__ == "Volume"
     assert plugins.datasets["clinic"].name == "clinic"
     assert plugins.executor("queue").name == "queue"

@@ -326,7 +326,7 @@ def test_the_line_is_shown(built_in: Plugins, tmp_path: Path):
         "measurements\n"
         "  7 | clases: [background, bladder]\n"
         "    | ^\n"
-        "  2 mistakes in specs. How to write them: docs/specs.md"
+        "  2 mistakes in specs. How to write them: docs/reference/specs.md"
     )
 
 
@@ -500,7 +500,7 @@ def test_a_plugins_own_mistakes_are_mistakes(tmp_path: Path):
 
 # -- the page about specs
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "specs.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "specs.md"
 
 
 def test_the_page_shows_specs_that_load_and_tells_every_field(built_in: Plugins, tmp_path: Path):

@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from usmt import metrics as metrics
+    from usmt.backbone_family import BackboneCard, BackboneFamily, Block, Encoder
     from usmt.data.geometry import OUTSIDE, Frame
-    from usmt.data.image_file import png_bytes, read_image, read_mask
-    from usmt.dataset import Dataset, DatasetOptions, Entry, Record, RootOptions, Submission
+    from usmt.data.image_file import png_bytes, read_binary_mask, read_image, read_mask
+    from usmt.dataset import (
+        Dataset,
+        DatasetCard,
+        DatasetLayout,
+        DatasetOptions,
+        Entry,
+        Record,
+        RootOptions,
+        Submission,
+        fingerprint_files,
+        root_folder,
+    )
     from usmt.errors import DataError, Defect, Fault, Faults, UsmtError
     from usmt.evaluate.image_metric import ImageMetric
     from usmt.evaluate.pooled_metric import PooledMetric
-    from usmt.executor import Ended, Executor, ExecutorOptions, Job
+    from usmt.executor import Ended, Executor, ExecutorOptions, Job, usable_cores
     from usmt.hookspecs import hookimpl
     from usmt.job_process import JobProcess
     from usmt.measurement import Measurement, MeasurementSpec, ellipse_circumference
@@ -31,11 +43,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "OUTSIDE": "usmt.data.geometry",
+    "BackboneCard": "usmt.backbone_family",
+    "BackboneFamily": "usmt.backbone_family",
+    "Block": "usmt.backbone_family",
     "Catalogue": "usmt.specs",
     "DataError": "usmt.errors",
     "Dataset": "usmt.dataset",
+    "DatasetCard": "usmt.dataset",
+    "DatasetLayout": "usmt.dataset",
     "DatasetOptions": "usmt.dataset",
     "Defect": "usmt.errors",
+    "Encoder": "usmt.backbone_family",
     "Ended": "usmt.executor",
     "Entry": "usmt.dataset",
     "Executor": "usmt.executor",
@@ -65,24 +83,34 @@ _HOMES = {
     "UsmtError": "usmt.errors",
     "check_names": "usmt.task_spec",
     "ellipse_circumference": "usmt.measurement",
+    "fingerprint_files": "usmt.dataset",
     "hookimpl": "usmt.hookspecs",
     "load": "usmt.predict.model",
     "load_catalogue": "usmt.specs",
     "load_plugins": "usmt.plugins",
     "png_bytes": "usmt.data.image_file",
+    "read_binary_mask": "usmt.data.image_file",
     "read_image": "usmt.data.image_file",
     "read_mask": "usmt.data.image_file",
+    "root_folder": "usmt.dataset",
+    "usable_cores": "usmt.executor",
     "write_bytes": "usmt.whole_file",
     "write_csv": "usmt.whole_file",
 }
 
 __all__ = [
     "OUTSIDE",
+    "BackboneCard",
+    "BackboneFamily",
+    "Block",
     "Catalogue",
     "DataError",
     "Dataset",
+    "DatasetCard",
+    "DatasetLayout",
     "DatasetOptions",
     "Defect",
+    "Encoder",
     "Ended",
     "Entry",
     "Executor",
@@ -112,14 +140,18 @@ __all__ = [
     "UsmtError",
     "check_names",
     "ellipse_circumference",
+    "fingerprint_files",
     "hookimpl",
     "load",
     "load_catalogue",
     "load_plugins",
     "metrics",
     "png_bytes",
+    "read_binary_mask",
     "read_image",
     "read_mask",
+    "root_folder",
+    "usable_cores",
     "write_bytes",
     "write_csv",
 ]

@@ -5,6 +5,7 @@ Import this from `usmt`, not from here. This module imports no torch.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -99,6 +100,74 @@ class RootOptions(DatasetOptions):
     root: Path
 
 
+class DatasetLayout(BaseModel):
+    """Base of what a task spec may say under `layout`, for its dataset alone: where this task's
+    files are, which column holds its label. Unknown keys are errors, told with their place."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCard:
+    """What people want to know of a dataset before they use it.
+
+    Attributes:
+        title: its name for people, in one line.
+        organ: what its images show.
+        images: how many there are, as published.
+        home: the page where it is to be had.
+        licence: under which it is given away; `not stated` where its authors say nothing.
+        citation: the paper that it asks to be cited by.
+        obtain: how to get it, and what to unpack where.
+        sources: what is known of patients or videos, and so what the split keeps together.
+        splits: its official split, if it has one.
+        files: the layout that is read, as a tree or in words.
+    """
+
+    title: str = ""
+    organ: str = ""
+    images: int | None = None
+    home: str = ""
+    licence: str = ""
+    citation: str = ""
+    obtain: str = ""
+    sources: str = ""
+    splits: str = ""
+    files: str = ""
+
+
+def root_folder(dataset: str, root: Path, *needed: str, expected: str) -> Path:
+    """The root of a dataset, for its constructor.
+
+    Args:
+        dataset: its name.
+        needed: files or folders that must be there, relative to the root.
+        expected: the layout, in words, for the error.
+
+    Raises:
+        DataError: it is no folder, or something that is needed is missing.
+    """
+    hint = f"expected {expected}; see: usmt datasets show {dataset}"
+    if not root.is_dir():
+        raise DataError(f"{dataset}: there is no folder '{root}'", hint=hint)
+    for name in needed:
+        if not (root / name).exists():
+            raise DataError(f"{dataset}: '{root}' has no '{name}'", hint=hint)
+    return root
+
+
+def fingerprint_files(label: object, *paths: Path) -> str | None:
+    """For `Dataset.fingerprint`: SHA-256 over the files' bytes and what else the label is read
+    from (plain values with a stable `repr`); None if a file cannot be read."""
+    digest = hashlib.sha256(repr(label).encode())
+    try:
+        for path in paths:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
 class Dataset(ABC):
     """Turns a root folder, or a generator, into records.
 
@@ -109,6 +178,9 @@ class Dataset(ABC):
 
     name: ClassVar[str]
     Options: ClassVar[type[DatasetOptions]] = RootOptions
+    Layout: ClassVar[type[DatasetLayout]] = DatasetLayout
+    """What a task spec may say under `layout`; the text of it is in `TaskSpec.layout`."""
+    card: ClassVar[DatasetCard] = DatasetCard()
     synthetic: ClassVar[bool] = False
     """True for a dataset that makes images for any task, and needs no data: the default when no
     `--data` is given. The user is told that the images are not real."""
@@ -116,6 +188,12 @@ class Dataset(ABC):
     def __init__(self, options: DatasetOptions) -> None:
         """Checks what can be checked at once (the root exists). Raises `DataError`."""
         self.options = options
+
+    @classmethod
+    def misfits(cls, task: TaskSpec) -> list[str]:
+        """Why a task's spec cannot be served, whatever the files hold: a type that there are no
+        labels for, a column that `layout` must name. Told with the place of the spec."""
+        return []
 
     @abstractmethod
     def records(self, task: TaskSpec) -> list[Record]:
@@ -165,5 +243,5 @@ class Dataset(ABC):
     @abstractmethod
     def read_label(self, record: Record, task: TaskSpec) -> Any:
         """The label in original pixels, in the form that the task's type documents (those of the
-        built-in types: docs/task_types.md). Raises `DataError`.
+        built-in types: docs/reference/task_types.md). Raises `DataError`.
         """

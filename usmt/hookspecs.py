@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from usmt.backbone_family import BackboneFamily
 from usmt.dataset import Dataset
 from usmt.executor import Executor
 from usmt.task_type import TaskType
@@ -31,6 +32,11 @@ def usmt_task_types() -> list[type[TaskType]]:  # type: ignore[empty-body]
 @hookspec
 def usmt_datasets() -> list[type[Dataset]]:  # type: ignore[empty-body]
     """Datasets, as classes."""
+
+
+@hookspec
+def usmt_backbones() -> list[type[BackboneFamily]]:  # type: ignore[empty-body]
+    """Families of backbones, as classes."""
 
 
 @hookspec

@@ -14,7 +14,8 @@ from typing import Any
 import pluggy
 
 from usmt import hookspecs
-from usmt.dataset import Dataset, DatasetOptions
+from usmt.backbone_family import BackboneFamily
+from usmt.dataset import Dataset, DatasetCard, DatasetLayout, DatasetOptions
 from usmt.errors import PluginError, near
 from usmt.executor import Executor, ExecutorOptions
 from usmt.task_spec import TaskSpec
@@ -24,7 +25,8 @@ HOOKS = [name for name in vars(hookspecs) if name.startswith("usmt_")]
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _PARTS: dict[type, dict[str, type]] = {
     TaskType: {"Spec": TaskSpec, "Options": TaskTypeOptions},
-    Dataset: {"Options": DatasetOptions},
+    Dataset: {"Options": DatasetOptions, "Layout": DatasetLayout},
+    BackboneFamily: {},
     Executor: {"Options": ExecutorOptions},
 }
 
@@ -111,6 +113,8 @@ def _class_fault(item: object, base: type) -> str | None:
         return f"{item.__name__} does not define {', '.join(missing)} of {kind}"
     if base is TaskType and not isinstance(getattr(item, "primary", None), str):
         return f"{item.__name__}.primary must name a metric"
+    if base is Dataset and not isinstance(getattr(item, "card", None), DatasetCard):
+        return f"{item.__name__}.card must be a usmt.DatasetCard"
     for part, of in _PARTS[base].items():
         model = getattr(item, part, None)
         if not isinstance(model, type) or not issubclass(model, of):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import pluggy
 
 from usmt import hookspecs
+from usmt.backbone_family import BackboneFamily
 from usmt.dataset import Dataset
 from usmt.errors import PluginError, near
 from usmt.executor import Executor
@@ -32,8 +33,13 @@ from usmt.task_type import TaskType
 if TYPE_CHECKING:
     import typer
 
-Kind = Literal["task_type", "dataset", "executor"]
-KINDS: dict[Kind, type] = {"task_type": TaskType, "dataset": Dataset, "executor": Executor}
+Kind = Literal["task_type", "dataset", "backbone", "executor"]
+KINDS: dict[Kind, type] = {
+    "task_type": TaskType,
+    "dataset": Dataset,
+    "backbone": BackboneFamily,
+    "executor": Executor,
+}
 T = TypeVar("T")
 
 
@@ -87,8 +93,8 @@ class Plugins:
     """All plugins that were found.
 
     Attributes:
-        task_types, datasets, executors: the classes by name, without the names that two plugins
-            give.
+        task_types, datasets, backbones, executors: the classes by name, without the names that
+            two plugins give.
         spec_dirs: each folder with the name of the plugin that gives it.
         loaded: every plugin, the failed and the disabled among them.
         warnings: what the user should be told about the discovery itself.
@@ -99,6 +105,7 @@ class Plugins:
         self.dirs = tuple(dirs)
         self.task_types = Provided[type[TaskType]](partial(self._missing, "task_type"))
         self.datasets = Provided[type[Dataset]](partial(self._missing, "dataset"))
+        self.backbones = Provided[type[BackboneFamily]](partial(self._missing, "backbone"))
         self.executors = Provided[type[Executor]](partial(self._missing, "executor"))
         self.spec_dirs: list[tuple[Path, str]] = []
         self.loaded: list[PluginInfo] = []
@@ -110,6 +117,7 @@ class Plugins:
         self._tables: dict[Kind, Provided[Any]] = {
             "task_type": self.task_types,
             "dataset": self.datasets,
+            "backbone": self.backbones,
             "executor": self.executors,
         }
 
@@ -120,6 +128,10 @@ class Plugins:
     def dataset(self, name: str) -> type[Dataset]:
         """Raises `PluginError` when no plugin gives it, or two do."""
         return self.datasets[name]
+
+    def backbone(self, name: str) -> type[BackboneFamily]:
+        """The family of this name. Raises `PluginError` when no plugin gives it, or two do."""
+        return self.backbones[name]
 
     def executor(self, name: str) -> type[Executor]:
         """Raises `PluginError` when no plugin gives it, or two do."""

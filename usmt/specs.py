@@ -105,7 +105,7 @@ def load_catalogue(plugins: Plugins, spec_dirs: Sequence[Path] = ()) -> Catalogu
         raise SpecError(
             told(reader.problems),
             hint=f"{count} mistake{'s' if count > 1 else ''} in specs. How to write them: "
-            "docs/specs.md",
+            "docs/reference/specs.md",
         )
     return reader.catalogue()
 
@@ -222,7 +222,7 @@ class _Reader:
         except PluginError as error:
             model, lacking = None, self._with_known_types(error)
         if model is not None:
-            problems += check(model, file)
+            problems += check(model, file) or self._check_dataset(validate(model, file), file)
         else:
             problems += check(TaskSpec, file, _without_own_fields(file))
             if lacking and giver == USER and not any(each.key_path == "type" for each in problems):
@@ -234,6 +234,16 @@ class _Reader:
                 self.unavailable[path.stem] = lacking
             else:
                 self.tasks[path.stem] = _Read(validate(model, file), file, giver)
+
+    def _check_dataset(self, spec: TaskSpec, file: YamlFile) -> list[Problem]:
+        """What the dataset, if it is known, has against the spec of one of its tasks."""
+        dataset = self.plugins.datasets.get(spec.dataset)
+        if dataset is None:
+            return []
+        if problems := check(dataset.Layout, file, spec.layout, under=("layout",)):
+            return problems
+        place = ("layout",) if "layout" in file.data else ("dataset",)
+        return [file.problem(place, misfit) for misfit in dataset.misfits(spec)]
 
     def _read_group(self, path: Path, giver: str) -> None:
         file = self._open(path)

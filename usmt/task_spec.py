@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails
@@ -32,6 +32,9 @@ class TaskSpec(BaseModel):
     images: int | None = Field(default=None, ge=1, description="published number of images")
     flip: Flip = Field(description="which flips keep the label true")
     citation: str = ""
+    layout: dict[str, Any] = Field(
+        default={}, description="what the dataset must know of its files for this task"
+    )
     published: dict[Identifier, dict[Identifier, Published]] = Field(
         default={}, description="published scores: arm (ts, cg, au) -> metric -> score"
     )

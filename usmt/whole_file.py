@@ -42,6 +42,20 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that is appended to, without one that has no end: it is being written,
+    or was at a kill. None of a file that is not there."""
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+
+def cut_torn_line(path: Path) -> None:
+    """Drops a line that has no end: what a kill leaves, and what nothing may be appended to."""
+    data = path.read_bytes() if path.exists() else b""
+    if data and not data.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """The same for a table."""
     table = io.StringIO(newline="")

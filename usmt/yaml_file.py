@@ -107,16 +107,25 @@ def validate(
 
 
 def check(
-    model: type[BaseModel], file: YamlFile, values: Mapping[str, Any] | None = None
+    model: type[BaseModel],
+    file: YamlFile,
+    values: Mapping[str, Any] | None = None,
+    *,
+    under: KeyPath = (),
 ) -> list[Problem]:
-    """The mistakes that stand in the file, in its order; for `values` see `validate`."""
+    """The mistakes that stand in the file, in its order.
+
+    Args:
+        values: see `validate`.
+        under: where in the file the values stand, if not at its root; they are then needed.
+    """
     try:
         model.model_validate(file.data if values is None else values)
     except ValidationError as error:
         found = [
-            file.problem(mistake.path, mistake.message, at_key=mistake.at_key)
+            file.problem((*under, *mistake.path), mistake.message, at_key=mistake.at_key)
             for mistake in mistakes(error, model)
-            if values is None or _stands_in(file, mistake.path, missing=mistake.missing)
+            if values is None or under or _stands_in(file, mistake.path, missing=mistake.missing)
         ]
         return sorted(found, key=lambda problem: (problem.line, problem.column))
     return []

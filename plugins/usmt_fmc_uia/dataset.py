@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import textwrap
 from collections.abc import Sequence
 from functools import cached_property
@@ -20,6 +19,7 @@ from usmt import (
     RootOptions,
     Submission,
     TaskSpec,
+    fingerprint_files,
 )
 from usmt_fmc_uia.cells import KINDS, nearest
 from usmt_fmc_uia.records import Content, Root, records_of
@@ -33,7 +33,7 @@ class FmcUia(Dataset):
     """The files of the FMC_UIA challenge, or others laid out in the same way.
 
     `root/csv_files/*.csv` holds one row for each image of a task; its paths are relative to
-    `csv_files/`. The columns are described in docs/fmc_uia.md.
+    `csv_files/`. The columns are described in docs/reference/fmc_uia.md.
     """
 
     name: ClassVar[str] = "fmc_uia"
@@ -97,13 +97,7 @@ class FmcUia(Dataset):
         content: Content = record.payload
         if content.image is None:
             return None
-        digest = hashlib.sha256(repr(content.label).encode())
-        try:
-            for path in filter(None, (content.image, content.mask)):
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError:
-            return None
-        return digest.hexdigest()
+        return fingerprint_files(content.label, *filter(None, (content.image, content.mask)))
 
     def read_image(self, record: Record) -> np.ndarray:
         """Also of a record with a defect, if its image can be read."""

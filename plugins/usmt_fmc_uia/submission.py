@@ -1,6 +1,6 @@
 """A folder of predictions as the challenge takes it: JSON lists, and masks as grey PNGs.
 
-The form is described in docs/fmc_uia.md.
+The form is described in docs/reference/fmc_uia.md.
 """
 
 from __future__ import annotations

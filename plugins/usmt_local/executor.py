@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from usmt import Ended, Executor, ExecutorOptions, Job, JobProcess, UsmtError
+from usmt import Ended, Executor, ExecutorOptions, Job, JobProcess, UsmtError, usable_cores
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -62,12 +62,6 @@ def thread_share(jobs: int) -> dict[str, str]:
     if any(name in os.environ for name in THREADS):
         return {}
     return dict.fromkeys(THREADS, str(max(1, usable_cores() // jobs)))
-
-
-def usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def cuda_devices() -> list[str]:

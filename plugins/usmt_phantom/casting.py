@@ -66,7 +66,7 @@ def cast(task: TaskSpec) -> Casting:
     if task.organ == PLANTED:
         raise DataError(
             f"phantom cannot draw task '{task.id}': data.phantom.planted says nothing of it",
-            hint="See 'Task families with known relations' in docs/phantom.md",
+            hint="See 'Task families with known relations' in docs/explanation/phantom.md",
         )
     kind, names = _asked(task)
     count = 2 if kind == "detection" else len(names)

@@ -492,7 +492,7 @@ def test_tasks_show(usmt: Usmt):
     assert "measurements  -" in usmt("tasks", "show", "lung").out
 
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "measurements.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "measurements.md"
 
 
 def test_the_page_lists_those_of_the_built_in_specs():

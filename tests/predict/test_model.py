@@ -187,7 +187,7 @@ def test_what_cannot_be_loaded(trained: Path, tmp_path: Path):
 def test_the_example_of_the_page_on_predicting(
     trained: Path, realus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    page = (Path(__file__).parents[2] / "docs" / "predict.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how_to" / "predict.md").read_text()
     (block,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     shutil.copytree(trained, tmp_path / "runs" / "two")
     shutil.copy(image_of(realus, "fetal_head"), tmp_path / "scan.png")

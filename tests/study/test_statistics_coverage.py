@@ -1,6 +1,6 @@
 """On simulated scores with a known difference, intervals cover it and false alarms are rare.
 
-A quick part of benchmarks/coverage.py, seeded; docs/statistics.md has the whole.
+A quick part of benchmarks/coverage.py, seeded; docs/explanation/statistics.md has the whole.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Real images: all 15 tasks of the pack in one network, for a short while.
 
-The long version, and what it reaches, is in docs/real_images.md.
+The long version, and what it reaches, is in docs/tutorials/real_images.md.
 """
 
 from __future__ import annotations

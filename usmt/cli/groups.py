@@ -46,7 +46,7 @@ def show_group(
     session.output.text(f"{group}: {whole['title']} ({whole['file']})")
     if whole["published"]:
         told = ", ".join(f"{arm} {change:+g}" for arm, change in whole["published"].items())
-        session.output.text(f"published mean change from ts: {told} (docs/specs.md)")
+        session.output.text(f"published mean change from ts: {told} (docs/reference/specs.md)")
     session.output.table("", COLUMNS, [list(summary(task, session).values()) for task in tasks])
 
 

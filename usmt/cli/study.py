@@ -252,7 +252,7 @@ def _begun(
     path: Path, plugins_dir: list[Path] | None, json: bool
 ) -> tuple[StudyFolder, StudySpec, Session, Plan]:
     """A study that was begun, by its folder or the file that it came from."""
-    from usmt.study.begin import all_specs
+    from usmt.study.begin import check_unchanged
     from usmt.study.folder import StudyFolder
     from usmt.study.plan import make_plan
 
@@ -260,8 +260,7 @@ def _begun(
     study = folder.read_study()
     session = open_run_session(study.settings, None, plugins_dir, json)
     made = make_plan(study, session.catalogue)
-    units = {unit.name: unit.tasks for unit in made.units}
-    folder.check_sealed(all_specs(made, session.catalogue), units)
+    check_unchanged(folder, made, session.catalogue)
     return folder, study, session, made
 
 

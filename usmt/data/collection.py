@@ -117,7 +117,7 @@ def make_task_type(plugins: Plugins, name: str, options: Mapping[str, Any]) -> T
         return kind(kind.Options.model_validate(dict(options)))
     except ValidationError as error:
         lines = [f"task_types.{name}.{key}: {text}" for key, text in explain(error, kind.Options)]
-        raise ConfigError("\n".join(lines), hint="See docs/task_types.md") from None
+        raise ConfigError("\n".join(lines), hint="See docs/reference/task_types.md") from None
 
 
 def collect(

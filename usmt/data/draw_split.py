@@ -1,6 +1,6 @@
 """Draws the split of a dataset: which group goes to which side.
 
-How, and why so, is told in docs/split.md.
+How, and why so, is told in docs/explanation/split.md.
 """
 
 from __future__ import annotations

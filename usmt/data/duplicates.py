@@ -38,7 +38,7 @@ OVERLAP = 0.4
 TILE_CORRELATION = 0.75
 AGREEING = 0.75
 """Share of the tiles that must agree. On real scans nearly all copies have more, and images of
-other patients 0.67 at most (docs/split.md)."""
+other patients 0.67 at most (docs/explanation/split.md)."""
 
 _BLOCK = 1024
 _CHUNK = 256

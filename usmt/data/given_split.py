@@ -1,6 +1,6 @@
 """A split that a run is given and does not draw: its data must be those that it was drawn on.
 
-What is looked at, and why only that, is told in docs/split.md.
+What is looked at, and why only that, is told in docs/explanation/split.md.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 100_000_000
+_MOST_UNCLEAR = 0.02
 _TOO_LARGE = "too many pixels"
 
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
@@ -55,6 +56,22 @@ def read_mask(path: str | Path, classes: int) -> np.ndarray:
     if pixels.dtype.kind not in "bui" or pixels.min() < 0 or pixels.max() > 255:
         raise _fault(path, "mask has values beyond 0 to 255, expected class ids", "mask values")
     return pixels.astype(np.uint8)
+
+
+def read_binary_mask(path: str | Path) -> np.ndarray:
+    """A mask of one structure as uint8 (H, W), 0 or 1: files with 0 and 1, or dark and bright.
+
+    Bright is above 127, so that edges that JPEG or smoothing blurred fall to one side. Raises
+    `DataError` where more than a fiftieth of the pixels are neither dark nor bright.
+    """
+    path = Path(path)
+    image = _open(path)
+    pixels = np.array(image.convert("L") if image.mode != "1" else image)
+    if pixels.max() <= 1:
+        return pixels.astype(np.uint8)
+    if ((pixels > 63) & (pixels < 192)).mean() > _MOST_UNCLEAR:
+        raise _fault(path, "mask has many grey values, expected dark and bright", "mask values")
+    return (pixels > 127).astype(np.uint8)
 
 
 def png_bytes(image: np.ndarray) -> bytes:

@@ -1,6 +1,6 @@
 """The frozen split: which records train, validate and test, the same whatever is trained.
 
-How it is drawn, and why so, is told in docs/split.md.
+How it is drawn, and why so, is told in docs/explanation/split.md.
 """
 
 from __future__ import annotations

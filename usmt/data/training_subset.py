@@ -1,7 +1,7 @@
 """Which training records a run on a share of the data is trained on: the smaller the share, the
 fewer, and a smaller one is part of a larger one.
 
-How they are chosen, and why so, is told in docs/split.md.
+How they are chosen, and why so, is told in docs/explanation/split.md.
 """
 
 from __future__ import annotations

@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from usmt.evaluate.rows import Pool
+
 Row = Callable[[Any, Any], Sequence[float]]
 """(result, label) -> what is kept of an image: V numbers, as many for each."""
-
-Pool = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(rows (N, V), weights (R, N)) -> (R,): the metric over R samples of N images; a weight, 0 or
-more, says how often an image is in a sample. NaN where the metric is not defined."""
 
 
 class PooledMetric(Metric):

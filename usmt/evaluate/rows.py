@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,6 +15,11 @@ import numpy as np
 from usmt.errors import CheckpointError
 from usmt.mistakes import shown
 from usmt.whole_file import write_text
+
+Pool = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""A metric over many samples of the same images: (rows (N, V), weights (R, N)) -> (R,). A weight, 0
+or more and not always whole, says how often an image is in a sample. NaN where the metric is not
+defined."""
 
 COLUMNS = ["task", "key", "source_id", "metric", "row"]
 

@@ -3,7 +3,7 @@
 A network can learn from them where the answer is. They are told from tissue by what tissue never
 is: a cross of even, bright arms on darker ground; three or more bright figures of one height in a
 row; thin strokes of strong colour on an image that is grey otherwise. What is found, and what is
-missed, is told in docs/data.md.
+missed, is told in docs/how_to/data.md.
 """
 
 from __future__ import annotations

@@ -50,7 +50,9 @@ def say_checked(checked: Checked, output: Output, listed: Path | None) -> None:
     if listed is not None:
         output.note(f"the whole list is in {listed}")
     elif checked.defects and not output.json:
-        output.note("the whole list: --csv FILE, or --json; what to do about it: docs/data.md")
+        output.note(
+            "the whole list: --csv FILE, or --json; what to do about it: docs/how_to/data.md"
+        )
 
 
 def raise_errors(checked: Checked, listed: Path | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from usmt.errors import DataError
-from usmt.whole_file import write_bytes
+from usmt.whole_file import cut_torn_line, write_bytes
 
 NAME = ".predictions.jsonl"
 
@@ -64,12 +64,7 @@ class Journal:
 
     def cut_torn_line(self) -> None:
         """Drops a line that has no end: what a kill leaves."""
-        if not self.path.exists():
-            return
-        data = self.path.read_bytes()
-        if data and not data.endswith(b"\n"):
-            with self.path.open("r+b") as file:
-                file.truncate(data.rfind(b"\n") + 1)
+        cut_torn_line(self.path)
 
     def append(self, done: Done) -> None:
         with self.path.open("ab") as file:

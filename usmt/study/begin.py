@@ -69,10 +69,8 @@ def begin(
         ConfigError: the study was begun with other settings.
         CheckpointError: something of it was changed since.
     """
-    specs = all_specs(plan, catalogue)
-    units = {unit.name: unit.tasks for unit in plan.units}
     if folder.begun:
-        folder.check_sealed(specs, units)
+        check_unchanged(folder, plan, catalogue)
         _check_same(folder, study)
         return folder.read_study()
     collection = collect_data(study, plan, catalogue, plugins, output)
@@ -83,8 +81,18 @@ def begin(
         "datasets": {name: split.summary() for name, split in collection.splits.items()},
         "synthetic": collection.synthetic,
     }
+    specs, units = all_specs(plan, catalogue), _units(plan)
     folder.begin(study, units, specs, collection.splits, data)
     return folder.read_study()
+
+
+def check_unchanged(folder: StudyFolder, plan: Plan, catalogue: Catalogue) -> None:
+    """Raises CheckpointError if anything of a study is not as it was begun."""
+    folder.check_sealed(all_specs(plan, catalogue), _units(plan))
+
+
+def _units(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return {unit.name: unit.tasks for unit in plan.units}
 
 
 def _check_same(folder: StudyFolder, study: StudySpec) -> None:

@@ -22,6 +22,6 @@ def make_executor(plugins: Plugins, name: str, assignments: Sequence[str], jobs:
     try:
         options = kind.Options.model_validate(values)
     except ValidationError as error:
-        hint, told = "See docs/executors.md", "--executor-set "
+        hint, told = "See docs/how_to/executors.md", "--executor-set "
         raise config_error(error, kind.Options, hint=hint, told=told) from None
     return kind(options, jobs)

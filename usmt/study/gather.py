@@ -15,7 +15,6 @@ from usmt.specs import Catalogue
 from usmt.study.folder import StudyFolder
 from usmt.study.plan import Plan, make_plan
 from usmt.study.results import MetricScores, RunRecord, StudyResults, StudyTask
-from usmt.study.run import final_runs
 from usmt.study.state import RunState, StudyState, read_state
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
@@ -46,7 +45,7 @@ def gather(folder: StudyFolder, catalogue: Catalogue, plugins: Plugins) -> Study
     names = {spec.type for spec in specs.values()}
     types = {name: make_task_type(plugins, name, options.get(name, {})) for name in names}
     summaries = _summaries(folder, plan, state)
-    final = {run.id for unit in plan.units for run in final_runs(plan, unit, state.chosen)}
+    final = {run.id for unit in plan.units for run in plan.final_runs(unit, state.chosen)}
     groups = {task: group for group, tasks in plan.groups.items() for task in tasks}
     return StudyResults(
         title=study.title or "Together or alone: " + ", ".join([*study.groups, *study.tasks]),
@@ -75,7 +74,7 @@ def _rows(folder: StudyFolder, plan: Plan, state: StudyState) -> Iterator[tuple[
     """What every metric needs of each test image, of all runs that stand for an arm."""
     scored = {each.run.id for each in state.runs if each.state == "scored"}
     for unit in plan.units:
-        for run in final_runs(plan, unit, state.chosen):
+        for run in plan.final_runs(unit, state.chosen):
             if run.id not in scored:
                 continue
             for (task, metric), rows in folder.run(run.id).read_rows("test").items():

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from usmt.errors import CheckpointError
+from usmt.whole_file import whole_lines
 
 What = Literal["called", "started", "ended", "failed", "pruned", "chosen"]
 
@@ -50,10 +51,8 @@ class Journal:
 
     def read(self) -> list[Event]:
         """All whole lines. Raises CheckpointError for one that is not of a journal."""
-        if not self.path.exists():
-            return []
         events = []
-        for number, line in enumerate(self.path.read_bytes().split(b"\n")[:-1], start=1):
+        for number, line in enumerate(whole_lines(self.path), start=1):
             try:
                 events.append(_EVENT.validate_python(json.loads(line)))
             except (ValueError, ValidationError, RecursionError):
@@ -62,13 +61,6 @@ class Journal:
                     hint="Restore the file from a copy: what was chosen is known from it alone.",
                 ) from None
         return events
-
-    def cut_torn_line(self) -> None:
-        """Drops a line that has no end: what a kill leaves."""
-        data = self.path.read_bytes() if self.path.exists() else b""
-        if data and not data.endswith(b"\n"):
-            with self.path.open("r+b") as file:
-                file.truncate(data.rfind(b"\n") + 1)
 
     def append(
         self,

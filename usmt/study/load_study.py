@@ -35,7 +35,7 @@ def load_study(file: Path | None, options: Mapping[str, Any], assignments: list[
     try:
         study = StudySpec.model_validate(_complete(given))
     except ValidationError as error:
-        hint = "How to write a study: docs/study.md"
+        hint = "How to write a study: docs/how_to/study.md"
         raise config_error(error, StudySpec, hint=hint) from None
     for factor in study.learning_rate.factors:
         study.run_settings(
@@ -71,7 +71,9 @@ def _check_own(given: Mapping[str, Any], file: YamlFile | None) -> None:
     """Raises YamlError or ConfigError for settings that the study decides."""
     settings, budget = given.get("settings"), given.get("budget")
     budget = budget if isinstance(budget, dict) else {}
-    taken = {path: f"a study decides this for each run: `{_KEYS[path]}`" for path in OWN}
+    taken: dict[tuple[str, ...], str] = {
+        path: f"a study decides this for each run: `{key}`" for path, key in OWN.items()
+    }
     if budget.get("epochs") is not None:
         taken["epochs",] = "`budget: {epochs: ...}` says it"
     if budget.get("steps") is not None or budget.get("images") is not None:
@@ -84,15 +86,6 @@ def _check_own(given: Mapping[str, Any], file: YamlFile | None) -> None:
         if file is not None:
             raise YamlError([file.problem(("settings", *path), reason, at_key=True)])
         raise ConfigError(f"settings.{'.'.join(path)}: {reason}", hint="Leave it out.")
-
-
-_KEYS = {
-    ("group",): "groups",
-    ("tasks",): "tasks",
-    ("seed",): "seeds",
-    ("moe", "enabled"): "moe",
-    ("split", "fraction"): "fractions",
-}
 
 
 def _has(values: Any, path: tuple[str, ...]) -> bool:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from usmt.data.collection import Collection, TaskData, open_datasets
 from usmt.errors import UsmtError
+from usmt.executor import usable_cores
 from usmt.output import Output
 from usmt.plugins import Plugins, load_plugins
 from usmt.specs import Catalogue
@@ -83,7 +84,7 @@ def estimate(
     output: Output,
 ) -> dict[str, Estimate]:
     """One estimate a unit, by its name, for runs of which `jobs` share this machine's cores."""
-    threads = max(1, _cores() // jobs)
+    threads = max(1, usable_cores() // jobs)
     begun = time.perf_counter()
     collection = collect_data(study, plan, catalogue, plugins, output)
     every = sum(len(its) for task in collection.tasks for its in task.records.values())
@@ -94,7 +95,7 @@ def estimate(
     found = {}
     with output.progress("measuring", len(set(kinds.values()))) as bar:
         for unit in plan.units:
-            settings = _settings(study, unit)
+            settings = unit.settings(study, seed=study.seeds[0])
             chosen = [tasks[name] for name in unit.tasks]
             if kinds[unit.name] not in measured:
                 bar.update(description=f"measuring {unit.name}")
@@ -110,17 +111,6 @@ def _kind(unit: Unit, tasks: dict[str, TaskData]) -> object:
     """What makes networks alike: heads of the same types, and as many rows of the same kinds."""
     types = sorted(tasks[name].spec.type for name in unit.tasks)
     return tuple(types), unit.moe
-
-
-def _settings(study: StudySpec, unit: Unit) -> RunSettings:
-    return study.run_settings(
-        list(unit.tasks),
-        seed=study.seeds[0],
-        moe=unit.moe,
-        fraction=unit.fraction,
-        factor=1.0,
-        splits={},
-    )
 
 
 def _estimate(
@@ -209,17 +199,10 @@ def _run(settings: RunSettings, tasks: Sequence[TaskData]) -> Run:
 
 
 def _steps(run: Run) -> None:
-    from usmt.data.augment import Augmentation
-    from usmt.data.loader import TrainingSamples, training_batches
-    from usmt.train.loop import cut, one_step
+    from usmt.train.loop import train_steps
 
-    run.learner.model.train()
-    plan = run.sampler.preview()[:STEPS]
-    samples = TrainingSamples(run.images, Augmentation(**run.settings.augment.model_dump()))
-    shares = [share for batch in plan for share in cut(batch, run)]
-    pieces = training_batches(samples, shares, run.settings.workers)
-    for draws in plan:
-        one_step(run, draws, [next(pieces) for _ in range(run.settings.accumulate)])
+    for _ in train_steps(run, run.sampler.preview()[:STEPS]):
+        pass
     if run.learner.accelerator.device.type == "cuda":
         import torch
 
@@ -228,30 +211,14 @@ def _steps(run: Run) -> None:
 
 def _score(run: Run) -> int:
     """Scores some validation images of each task; how many."""
-    from usmt.evaluate.scoring import evaluate
+    from usmt.train.loop import validate
 
     share = max(1, SCORED // len(run.tasks))
     few = {
         name: replace(task, records={**task.records, "val": task.records["val"][:share]})
         for name, task in run.tasks.items()
     }
-    evaluation = evaluate(
-        run.learner.network,
-        few,
-        "val",
-        run.images,
-        batch_size=run.settings.batch_size,
-        workers=run.settings.workers,
-        device=run.learner.accelerator.device,
-        output=run.output,
-    )
-    return sum(evaluation.images.values())
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return sum(validate(replace(run, tasks=few)).images.values())
 
 
 def _peak_mb(device: Any) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from usmt.errors import ConfigError, near
 from usmt.specs import Catalogue
 from usmt.study.results import Arm
 from usmt.study.spec import StudySpec
+from usmt.train.config import RunSettings
 
 PARADIGMS = ("ts", "cg", "au")
 
@@ -29,6 +31,25 @@ class Unit:
     tasks: tuple[str, ...]
     moe: bool
     fraction: float
+
+    def settings(
+        self,
+        study: StudySpec,
+        *,
+        seed: int,
+        factor: float = 1.0,
+        splits: Mapping[str, Path] | None = None,
+    ) -> RunSettings:
+        """Those of one of its runs; `splits` are the files of the frozen splits, by dataset.
+        Raises ConfigError."""
+        return study.run_settings(
+            list(self.tasks),
+            seed=seed,
+            moe=self.moe,
+            fraction=self.fraction,
+            factor=factor,
+            splits=splits or {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,15 @@ class Plan:
 
     def runs_of(self, unit: Unit) -> list[PlannedRun]:
         return [run for run in self.runs if run.unit == unit]
+
+    def final_runs(self, unit: Unit, chosen: Mapping[str, str]) -> list[PlannedRun]:
+        """The runs that stand for a unit, one a seed: of a search only the one that was chosen,
+        `chosen` being the id of a run by the unit's name."""
+        return [
+            run
+            for run in self.runs_of(unit)
+            if run.trial is None or chosen.get(unit.name) == run.id
+        ]
 
     def run(self, id: str) -> PlannedRun:
         """Raises ConfigError with the near name."""

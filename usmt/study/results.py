@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-Pool = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""A metric over many samples of the same images: (rows (N, V), weights (R, N)) -> (R,).
-
-A weight, 0 or more and not always whole, says how much an image counts in a sample; NaN where the
-metric is not defined."""
+from usmt.evaluate.rows import Pool
 
 
 @dataclass(frozen=True, slots=True)

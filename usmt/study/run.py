@@ -27,6 +27,7 @@ from usmt.study.search import Search
 from usmt.study.spec import StudySpec
 from usmt.study.state import new_epochs, read_state, validation
 from usmt.train.run_folder import write_yaml
+from usmt.whole_file import cut_torn_line
 
 INTERVAL = 0.2
 """Seconds between two looks at the jobs."""
@@ -85,7 +86,7 @@ def run_study(
     """
     with folder.at_work():
         fixed = begin(folder, study, plan, catalogue, plugins, output)
-        folder.journal.cut_torn_line()
+        cut_torn_line(folder.journal.path)
         folder.journal.append("called", platform.node())
         total = len(plan.runs) + len(plan.units) * len(study.seeds)
         with output.progress("study", total) as bar:
@@ -161,7 +162,7 @@ def _ready(work: _Work) -> Iterator[str]:
                 yield run.id
     if not waiting:
         for unit in work.plan.units:
-            for run in final_runs(work.plan, unit, work.chosen):
+            for run in work.plan.final_runs(unit, work.chosen):
                 if work.over.get(run.id) == "finished" and _unscored(work, run.id):
                     yield run.id + TEST
 
@@ -201,13 +202,6 @@ def _choose(work: _Work, unit: Unit, trials: list[PlannedRun]) -> bool:
     return True
 
 
-def final_runs(plan: Plan, unit: Unit, chosen: dict[str, str]) -> list[PlannedRun]:
-    """The runs that stand for a unit, one a seed: of a search only the one that was chosen."""
-    return [
-        run for run in plan.runs_of(unit) if run.trial is None or chosen.get(unit.name) == run.id
-    ]
-
-
 def _start(work: _Work, id: str) -> None:
     folder, name = work.folder, id.removesuffix(TEST)
     run = work.plan.run(name)
@@ -229,26 +223,10 @@ def _write_settings(work: _Work, run: PlannedRun) -> None:
     elif factor is None:
         factor = work.factors[work.chosen[run.unit.name]]
     work.factors[run.id] = factor
-    settings = run_settings(work.study, work.folder, run, factor)
-    write_yaml(work.folder.job(run.id), settings)
-
-
-def run_settings(
-    study: StudySpec, folder: StudyFolder, run: PlannedRun, factor: float
-) -> dict[str, object]:
-    """The settings of a run, as plain values. Raises ConfigError."""
-    files = {name: folder.split(name).resolve() for name in study.settings.data}
+    files = {name: work.folder.split(name).resolve() for name in work.study.settings.data}
     splits = {name: file for name, file in files.items() if file.is_file()}
-    unit = run.unit
-    settings = study.run_settings(
-        list(unit.tasks),
-        seed=run.seed,
-        moe=unit.moe,
-        fraction=unit.fraction,
-        factor=factor,
-        splits=splits,
-    )
-    return settings.model_dump(mode="json")
+    settings = run.unit.settings(work.study, seed=run.seed, factor=factor, splits=splits)
+    write_yaml(work.folder.job(run.id), settings.model_dump(mode="json"))
 
 
 def _search(work: _Work, unit: Unit) -> Search:

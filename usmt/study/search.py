@@ -31,7 +31,6 @@ class Search:
         }
         self._study = optuna.create_study(
             direction="maximize",
-            sampler=_sampler(seed),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=1)
             if chosen.pruning
             else optuna.pruners.NopPruner(),
@@ -40,10 +39,13 @@ class Search:
 
     def ask(self, number: int, factor: float | None) -> float:
         """Begins a trial, with this factor or one that the sampler finds; returns it."""
+        import optuna
+
         if factor is not None:
             self._study.enqueue_trial({NAME: factor})
         # By the trial's number, so that a study that goes on draws what it would have drawn.
-        self._study.sampler = _sampler(self._seed + number)
+        seed = self._seed + number
+        self._study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)
         trial = self._study.ask(self._sampled)
         self._trials[number] = trial
         return float(trial.params[NAME])
@@ -82,9 +84,3 @@ class Search:
 
 def _distance(factor: float) -> float:
     return max(factor, 1 / factor)
-
-
-def _sampler(seed: int) -> Any:
-    import optuna
-
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)

@@ -1,7 +1,7 @@
 """What a study is asked to be: its arms, seeds, budget, and the settings of every run.
 
 A study is a YAML file, over which the options of the command are laid: the same keys, each with
-the same meaning (docs/study.md).
+the same meaning (docs/how_to/study.md).
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ from usmt.train.config import (
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=1000)]
 
-OWN = (("group",), ("tasks",), ("seed",), ("moe", "enabled"), ("split", "fraction"))
-"""Settings of a run that the study itself decides."""
+OWN = {
+    ("group",): "groups",
+    ("tasks",): "tasks",
+    ("seed",): "seeds",
+    ("moe", "enabled"): "moe",
+    ("split", "fraction"): "fractions",
+}
+"""Settings of a run that the study itself decides, and the key of the study that says them."""
 
 ANY_TASK = "any"
 """Stands for the tasks of a run in the settings that all runs share."""
@@ -152,7 +158,9 @@ class StudySpec(Settings):
             return RunSettings.model_validate(merge(values, own))
         except ValidationError as error:
             told = f"learning-rate factor {factor:g}: "
-            raise config_error(error, RunSettings, hint="See docs/study.md", told=told) from None
+            raise config_error(
+                error, RunSettings, hint="See docs/how_to/study.md", told=told
+            ) from None
 
     def length(self, tasks: int) -> dict[str, Any]:
         """How long a run of so many tasks trains, as settings. A budget in steps or images is cut

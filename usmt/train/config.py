@@ -232,7 +232,9 @@ def load_settings(
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        raise config_error(error, RunSettings, hint="All settings: docs/settings.md") from None
+        raise config_error(
+            error, RunSettings, hint="All settings: docs/reference/settings.md"
+        ) from None
 
 
 def config_error(

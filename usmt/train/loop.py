@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,18 +90,22 @@ def fit(run: Run) -> None:
 
 def train_epoch(run: Run, bar: Any) -> dict[str, float]:
     """One epoch of steps; returns the mean loss of each task over all processes."""
-    run.learner.model.train()
     reports = []
-    plan = run.sampler.next_epoch()
-    samples = TrainingSamples(run.images, Augmentation(**run.settings.augment.model_dump()))
-    shares = [share for batch in plan for share in cut(batch, run)]
-    pieces = training_batches(samples, shares, run.settings.workers)
-    for draws in plan:
-        report = one_step(run, draws, [next(pieces) for _ in range(run.settings.accumulate)])
+    for report in train_steps(run, run.sampler.next_epoch()):
         reports.append(report)
         run.step += 1
         bar.advance()
     return mean_losses(run, reports)
+
+
+def train_steps(run: Run, plan: Sequence[Sequence[Draw]]) -> Iterator[StepReport]:
+    """A step for each batch of a plan; the caller counts them."""
+    run.learner.model.train()
+    samples = TrainingSamples(run.images, Augmentation(**run.settings.augment.model_dump()))
+    shares = [share for batch in plan for share in cut(batch, run)]
+    pieces = training_batches(samples, shares, run.settings.workers)
+    for draws in plan:
+        yield one_step(run, draws, [next(pieces) for _ in range(run.settings.accumulate)])
 
 
 def one_step(run: Run, draws: Sequence[Draw], pieces: Sequence[Batch]) -> StepReport:

@@ -27,7 +27,7 @@ def say_data(collection: Collection, output: Output) -> None:
         used = sum(len(task.records["train"]) for task in collection.tasks)
         output.note(
             f"split.fraction: {used} of {used + unused} training records are trained on "
-            "(docs/split.md)"
+            "(docs/explanation/split.md)"
         )
     if collection.skipped:
         kinds = Counter(f"{defect.task} {defect.kind}" for defect in collection.skipped)

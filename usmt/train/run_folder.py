@@ -21,7 +21,7 @@ from usmt.output import jsonable
 from usmt.task_spec import TaskSpec
 from usmt.train.checkpoint import MANIFEST, sha256
 from usmt.train.config import RunSettings
-from usmt.whole_file import write_csv, write_text
+from usmt.whole_file import whole_lines, write_csv, write_text
 from usmt.yaml_file import YamlError, read_yaml, validate
 
 
@@ -160,10 +160,7 @@ class RunFolder:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """All whole lines of metrics.jsonl. Raises CheckpointError for one that was not written."""
-        if not self.metrics.exists():
-            return []
-        # What follows the last line's end was being written when the run was killed.
-        lines = self.metrics.read_bytes().split(b"\n")[:-1]
+        lines = whole_lines(self.metrics)
         return [self._entry(line, number) for number, line in enumerate(lines, start=1)]
 
     def _entry(self, line: bytes, number: int) -> dict[str, Any]:

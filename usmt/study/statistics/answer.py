@@ -9,7 +9,8 @@ from usmt.study.findings import Comparison, MeanChange
 from usmt.study.results import StudyResults
 
 FEW_SOURCES = 20
-"""Below, intervals were seen to be off by more than their confidence says: docs/statistics.md."""
+"""Below, intervals were seen to be off by more than their confidence says, see
+docs/explanation/statistics.md."""
 
 
 def answer(
