@@ -1,9 +1,9 @@
-# make demo: the main job.  make test, make lint: what CI runs.
+# make demo: the main job.  make lint, make docs, make test: what CI runs.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint docs reference pictures format clean
 
 demo: $(VENV)/usmt.installed
 	$(BIN)/usmt train --group ob
@@ -16,6 +16,18 @@ lint: $(VENV)/tools.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/docs.installed
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs build/docs
+	@echo build/docs/index.html
+
+# The pages of docs/reference that are made from the code.
+reference: $(VENV)/usmt.installed
+	for script in docs/write_*.py; do $(BIN)/python $$script || exit 1; done
+
+# All of docs/images: trains small networks, about ten minutes on two cores.
+pictures: $(VENV)/usmt.installed
+	$(BIN)/python docs/draw_pictures.py
 
 format: $(VENV)/tools.installed
 	$(BIN)/ruff check --fix .
@@ -30,6 +42,10 @@ $(VENV)/usmt.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/tools.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -e '.[test,lint]'
+	touch $@
+
+$(VENV)/docs.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -e '.[docs]'
 	touch $@
 
 clean:

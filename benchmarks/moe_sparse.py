@@ -16,7 +16,7 @@ import time
 import torch
 from torch import nn
 
-from usmt import Features, TaskSpec, TaskType, TaskTypeOptions
+from usmt import Features, TaskSpec, TaskType, TaskTypeOptions, load_plugins
 from usmt.model.backbone import build_backbone
 from usmt.model.network import MoE, Network, build_network
 
@@ -55,7 +55,7 @@ def make(name: str, size: int, moe: MoE | None, device: str) -> Network:
         (TaskSpec(id=i, title=i, type="pool", organ="any", dataset="any", flip="none"), kind)
         for i in ("a", "b", "c")
     ]
-    backbone = build_backbone(name, weights="none", image_size=size)
+    backbone = build_backbone(load_plugins(), name, weights="none", image_size=size)
     return build_network(tasks, backbone, moe=moe).to(device)
 
 

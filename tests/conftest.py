@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clean_environment import clean_environment as clean_environment
 from command_line import Usmt, runner
 
 

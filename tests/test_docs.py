@@ -1,4 +1,7 @@
-"""Every command that README and docs show is run, shortened where it would train for long."""
+"""Every command that README and docs show is run, shortened where it would train for long.
+
+Other blocks of code: test_docs_code.py.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,12 @@ SHORT_REAL = SHORT.replace("--set data.phantom='{images: 12, size: 64}' ", "")
 SHORT_STUDY_REAL = SHORT_REAL.replace("--set epochs=1", "--budget epochs=1 --seeds 0")
 
 
+FEW_PLANTED = "--images 40 --test 10"
+SHORT_FAMILY = "--budget epochs=1 --seeds 0 --paradigms au,cg"
+WITH_CODE = ("measurements.md",)
+"""Pages whose Python works on what their commands have made."""
+
+
 def commands(page: Path) -> list[str]:
     """The lines of a page's console blocks, continuation lines joined."""
     blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(), re.M | re.S)
@@ -34,10 +43,15 @@ def commands(page: Path) -> list[str]:
 def shortened(command: str) -> str:
     if command.startswith("usmt train --resume"):
         return command
+    if " phantom family " in command:
+        return f"{command} {FEW_PLANTED}"
+    if " study run family/" in command:  # which brings a small network of its own
+        return f"{command} {SHORT_FAMILY}"
     if re.search(r" study (plan|run) .*(--groups|\.yaml)", command):
         if "--data" in command:  # of the real pack: one of its groups, and a task besides
             fewer = "--groups realus_lung --tasks organ_5cls --paradigms ts,cg"
-            return f"{command} {SHORT_STUDY_REAL} {fewer}"
+            specs = "" if "--specs" in command else "--specs tests/realus_specs"
+            return f"{command} {SHORT_STUDY_REAL} {fewer} {specs}"
         return f"{command} {SHORT_STUDY}"
     if " train " in command:
         return f"{command} {SHORT if '--data' not in command else SHORT_REAL}"
@@ -74,18 +88,21 @@ def test_pages_have_commands():
 def test_the_commands_of_a_page_in_their_order(page: Path, workplace: Path, realus: Path):
     for command in commands(page):
         run_as_read(command, workplace, realus)
+    if page.name in WITH_CODE:
+        for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S):
+            run_as_read(f"python -c {shlex.quote(code)}", workplace, realus)
 
 
 def run_as_read(command: str, workplace: Path, realus: Path) -> None:
     if shlex.split(command)[0] == "make":
         target = shlex.split(command)[1]
         done = usmt(ROOT, f"make --dry-run {target}")
-        shown = {"demo": "usmt train --group ob", "test": "pytest", "lint": "mypy"}[target]
+        shown = {"demo": "usmt train --group ob", "test": "pytest"}[target]
         assert done.returncode == 0 and shown in done.stdout
         return
     local = shortened(command).replace("../shared/data/realus", str(realus))
     if "/data/fmc" in local:  # the challenge's data: here, the real pack and a task that it holds
-        local = local.replace("/data/fmc/train", str(realus)).replace("/data/fmc", str(realus))
+        local = re.sub(r"/data/fmc(/train|/val)?", str(realus), local)
         local = local.replace("--group ob", "--task fetal_head --task breast_2cls")
     done = usmt(workplace, local)
     assert done.returncode == 0, f"{local}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+import runpy
 import shlex
 import sys
 import time
@@ -16,6 +17,8 @@ import pytest
 from PIL import Image
 
 from usmt import (
+    API_VERSION,
+    BackboneFamily,
     Dataset,
     Ended,
     Executor,
@@ -66,7 +69,12 @@ def data(tmp_path: Path) -> Path:
 def test_the_plugin_is_sound(plugins: Plugins) -> None:
     [info] = [info for info in plugins.loaded if info.name == "clinic"]
     assert info.error is None
-    assert info.given == {"task_type": ["quantity"], "dataset": ["clinic"], "executor": ["nice"]}
+    assert info.given == {
+        "task_type": ["quantity"],
+        "dataset": ["clinic"],
+        "backbone": ["clinic"],
+        "executor": ["nice"],
+    }
     assert [path.name for path in info.spec_dirs] == ["specs"]
 
 
@@ -74,8 +82,8 @@ def test_every_hook_and_every_method_of_a_contract_is_shown() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for hook in (name for name in vars(hookspecs) if name.startswith("usmt_")):
         assert f"def {hook}(" in text and f"`{hook}(" in text
-    for contract in (TaskType, Dataset, Executor):
-        methods = [name for name, _ in inspect.getmembers(contract, inspect.isfunction)]
+    for contract in (TaskType, Dataset, BackboneFamily, Executor):
+        methods = [name for name, _ in inspect.getmembers(contract, inspect.isroutine)]
         for method in (name for name in methods if not name.startswith("_")):
             shown = (
                 f"def {method}(self" if method in contract.__abstractmethods__ else f"`{method}("
@@ -96,7 +104,11 @@ def test_the_dataset_reads_strictly(plugins: Plugins, data: Path) -> None:
     assert dataset.read_image(good[1]).shape == (24, 32)
     with pytest.raises(DataError):
         dataset.read_image(bad)
-    with pytest.raises(DataError, match=r"values\.csv: not found"):
+    assert Clinic.misfits(spec) == []
+    assert "not labels of" in Clinic.misfits(spec.model_copy(update={"type": "detection"}))[0]
+    with pytest.raises(DataError, match="there is no column 'age'"):
+        dataset.records(spec.model_copy(update={"layout": {"column": "age"}}))
+    with pytest.raises(DataError, match="there is no folder"):
         Clinic(Clinic.Options(root=data / "nowhere"))
 
 
@@ -130,6 +142,34 @@ def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
     image = np.zeros((24, 64, 3), np.uint8)
     assert kind.draw_label(spec, image, 55.0).any() and kind.draw_result(spec, image, 40.0).any()
     assert not image.any()
+
+
+def test_the_page_s_own_tests_pass(plugins: Plugins, folder: Path, tmp_path: Path) -> None:
+    names = runpy.run_path(str(folder / "clinic_tests" / "test_clinic.py"))
+    tests = {name: test for name, test in names.items() if name.startswith("test_")}
+    assert len(tests) == 4
+    for test in tests.values():
+        test(*[tmp_path] * len(inspect.signature(test).parameters))
+
+
+def test_the_backbone_trains(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--plugins-dir", str(folder)]
+    assert main(["backbones", "show", "clinic:small", *common]) == 0
+    assert "Four stages of convolutions" in capsys.readouterr().out
+    settings = f"{QUICK.replace('vit_tiny_patch16_dinov3_qkvb', 'clinic:small')} --set moe.blocks=2"
+    decoder = (
+        "task_types.segmentation={fusion_channels: 16, intermediate_channels: [16, 16, 16, 16]}"
+    )
+    images = ["--set", "data.phantom.images=10", "--out", str(tmp_path / "run")]
+    command = ["train", "--group", "lung", *shlex.split(settings), "--set", decoder, *images]
+    assert main([*command, *common]) == 0, capsys.readouterr().err
+    assert (tmp_path / "run" / "scores.csv").is_file()
+
+
+def test_the_version_is_this_one() -> None:
+    assert f"USMT_API = {API_VERSION}\n" in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_executor_runs_jobs(plugins: Plugins, tmp_path: Path) -> None:

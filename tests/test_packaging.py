@@ -17,10 +17,15 @@ PLUGINS = [
     "detection",
     "fmc_uia",
     "local",
+    "own_data",
     "phantom",
+    "public_data",
     "ray",
     "regression",
     "segmentation",
+    "timm",
+    "transformers",
+    "usfm",
 ]
 
 
@@ -61,12 +66,13 @@ def test_only_packages_are_in_it(site: Path):
 def test_it_works_from_an_empty_folder(site: Path, tmp_path: Path):
     assert str(site) in run(site, tmp_path, "-c", "import usmt; print(usmt.__file__)")
     tasks = json.loads(run(site, tmp_path, "-m", "usmt", "tasks", "list", "--json"))
-    assert len(tasks) == 27
+    assert sum(task["dataset"] == "fmc_uia" for task in tasks) == 27
     plugins = json.loads(run(site, tmp_path, "-m", "usmt", "plugins", "list", "--json"))
     assert [info["name"] for info in plugins] == PLUGINS
     assert {info["status"] for info in plugins} == {"ok"}
-    (specs,) = [folder for info in plugins for folder in info["spec_dirs"]]
-    assert Path(specs).is_relative_to(site)
+    folders = {info["name"]: info["spec_dirs"] for info in plugins if info["spec_dirs"]}
+    assert set(folders) == {"fmc_uia", "public_data"}
+    assert all(Path(path).is_relative_to(site) for its in folders.values() for path in its)
     text = run(site, tmp_path, "-m", "usmt", "train", "--group", "breast", "--dry-run", "--json")
     assert len(json.loads(text)["audit"]["tasks"]) == 3
     assert not list(tmp_path.iterdir())

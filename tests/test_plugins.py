@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from usmt import Plugins, load_plugins
+from usmt import API_VERSION, Plugins, load_plugins
 from usmt.errors import PluginError
 from usmt.plugins import PluginInfo
 
@@ -37,6 +37,18 @@ class Clinic(Dataset):
 @hookimpl
 def usmt_datasets():
     return [Clinic]
+"""
+
+BACKBONE = """
+from usmt import BackboneFamily, hookimpl
+
+class Nets(BackboneFamily):
+    name = "nets"
+    cards = has = build = lambda self, *given: None
+
+@hookimpl
+def usmt_backbones():
+    return [Nets]
 """
 
 EXECUTOR = """
@@ -212,7 +224,42 @@ BROKEN = {
     ),
     "arguments": (
         "import usmt\n@usmt.hookimpl\ndef usmt_datasets(registry):\n    return []",
-        ["registry"],
+        ["usmt_datasets() takes registry, allowed: it gives none", ":2)"],
+    ),
+    "other_arguments": (
+        "import usmt\n@usmt.hookimpl\ndef usmt_commands(app, context):\n    pass",
+        ["usmt_commands() takes context, allowed: app", ":2)"],
+    ),
+    "hook_is_a_value": (
+        f"{TASK_TYPE}usmt_executors = []",
+        ["usmt_executors is a list, expected a function", ":13)"],
+    ),
+    "hook_is_a_class": (
+        "import usmt\n@usmt.hookimpl\nclass usmt_datasets:\n    pass",
+        ["usmt_datasets is a class, expected a function", ":3)"],
+    ),
+    "instance": (
+        BACKBONE.replace("return [Nets]", "return [Nets()]"),
+        ["usmt_backbones() at ", ":8", "the class itself: Nets, not Nets(...)"],
+    ),
+    "no_such_name": ("from usmt import Wizard", ["cannot import name 'Wizard' from 'usmt'", ":1)"]),
+    "newer": (
+        f"{DATASET}\nUSMT_API = 2",
+        ["written for version 2", "this usmt has version 1: install a newer usmt", ":12)"],
+    ),
+    "older": (f"USMT_API: int = 0\n{DATASET}", ["version 0", "newer version of the plugin", ":1)"]),
+    "newer_and_broken": (
+        "from usmt import Wizard\nUSMT_API = 2",
+        ["cannot import name 'Wizard'", "written for version 2 of usmt's plugin interface", ":2)"],
+    ),
+    "version_in_words": (
+        f'USMT_API = "1.0"\n{DATASET}',
+        ["must be a whole number", "'1.0'", ":1)"],
+    ),
+    "version_true": (f"USMT_API = True\n{DATASET}", ["must be a whole number", "True", ":1)"]),
+    "takes_the_path": (
+        "import sys\nsys.path = []\nraise ValueError('no path')",
+        ["ValueError: no path", "out of sys.path, which usmt has put back"],
     ),
     "not_a_list": (
         "import usmt\n@usmt.hookimpl\ndef usmt_datasets():\n    return {'a': 1}",
@@ -274,6 +321,58 @@ def test_the_sound_part_of_a_broken_plugin_is_used(loose: Write) -> None:
     plugins = load_plugins([loose(half=text)])
     assert info_of(plugins, "half").status == "failed"
     assert plugins.dataset("clinic").name == "clinic"
+
+
+def test_a_plugin_for_this_version_is_used(loose: Write) -> None:
+    plugins = load_plugins([loose(mine=f"USMT_API = 1\n{DATASET}")])
+    assert info_of(plugins, "mine").error is None
+    assert API_VERSION == 1
+
+
+def test_a_plugin_object_says_its_version_in_its_module(distribution: Write) -> None:
+    text = (
+        f"USMT_API = 7\n{DATASET}\nclass Plugin:\n    usmt_datasets = staticmethod(usmt_datasets)"
+    )
+    distribution("clinic-tools", "1.2", "clinic = clinic_tools:Plugin", clinic_tools=text)
+    plugins = load_plugins()
+    assert "written for version 7" in str(info_of(plugins, "clinic").error)
+    assert "clinic" not in plugins.datasets
+
+
+def test_what_a_plugin_takes_out_of_the_path_is_put_back(loose: Write) -> None:
+    before = set(sys.path)
+    text = f"{DATASET}\nimport sys\nsys.path[:] = ['/nowhere']"
+    plugins = load_plugins([loose(greedy=text, sound=TASK_TYPE)])
+    assert before <= set(sys.path)
+    assert "greedy.py" in str(info_of(plugins, "greedy").error)
+    assert plugins.dataset("clinic").name == "clinic"  # its sound part is used
+    assert info_of(plugins, "sound").error is None
+
+
+def test_a_plugin_may_add_to_the_path(loose: Write) -> None:
+    plugins = load_plugins([loose(modest=f"import sys\nsys.path.insert(0, '/nowhere')\n{DATASET}")])
+    assert info_of(plugins, "modest").error is None
+
+
+def test_one_plugin_that_gives_a_name_twice(loose: Write) -> None:
+    text = BACKBONE.replace("return [Nets]", "return [Nets, type('Again', (Nets,), {})]")
+    plugins = load_plugins([loose(twice=text)])
+    error = str(info_of(plugins, "twice").error)
+    assert "the backbone 'nets' is given by twice" in error and "twice.py:4)" in error
+    assert len(info_of(plugins, "twice").errors) == 1
+    with pytest.raises(PluginError, match="backbone 'nets' is given by"):
+        plugins.backbone("nets")
+
+
+def test_two_plugins_with_one_name_for_a_backbone(loose: Write, distribution: Write) -> None:
+    distribution("net-tools", "1.2", "nets = net_tools", net_tools=BACKBONE)
+    plugins = load_plugins([loose(own=BACKBONE, mine=DATASET)])
+    with pytest.raises(PluginError) as caught:
+        plugins.backbone("nets")
+    for part in ("nets (net-tools 1.2)", "net_tools.py:4)", "own (", "own.py:4)"):
+        assert part in str(caught.value)
+    assert plugins.dataset("clinic").name == "clinic"
+    assert "timm" in plugins.backbones
 
 
 def test_a_broken_distribution_is_named(distribution: Write) -> None:

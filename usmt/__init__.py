@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from usmt import metrics as metrics
     from usmt.backbone_family import BackboneCard, BackboneFamily, Block, Encoder
     from usmt.data.geometry import OUTSIDE, Frame
-    from usmt.data.image_file import png_bytes, read_binary_mask, read_image, read_mask
+    from usmt.data.image_file import (
+        png_bytes,
+        read_binary_mask,
+        read_coloured_mask,
+        read_image,
+        read_mapped_mask,
+        read_mask,
+    )
+    from usmt.data.named_files import NamedFiles
+    from usmt.data.table import Table, TableRow, read_table
     from usmt.dataset import (
         Dataset,
         DatasetCard,
@@ -26,11 +35,20 @@ if TYPE_CHECKING:
         fingerprint_files,
         root_folder,
     )
-    from usmt.errors import DataError, Defect, Fault, Faults, UsmtError
+    from usmt.errors import (
+        ConfigError,
+        DataError,
+        Defect,
+        Fault,
+        Faults,
+        UsmtError,
+        WeightsError,
+        near,
+    )
     from usmt.evaluate.image_metric import ImageMetric
     from usmt.evaluate.pooled_metric import PooledMetric
     from usmt.executor import Ended, Executor, ExecutorOptions, Job, usable_cores
-    from usmt.hookspecs import hookimpl
+    from usmt.hookspecs import API_VERSION, hookimpl
     from usmt.job_process import JobProcess
     from usmt.measurement import Measurement, MeasurementSpec, ellipse_circumference
     from usmt.output import Output
@@ -42,11 +60,13 @@ if TYPE_CHECKING:
     from usmt.whole_file import write_bytes, write_csv
 
 _HOMES = {
+    "API_VERSION": "usmt.hookspecs",
     "OUTSIDE": "usmt.data.geometry",
     "BackboneCard": "usmt.backbone_family",
     "BackboneFamily": "usmt.backbone_family",
     "Block": "usmt.backbone_family",
     "Catalogue": "usmt.specs",
+    "ConfigError": "usmt.errors",
     "DataError": "usmt.errors",
     "Dataset": "usmt.dataset",
     "DatasetCard": "usmt.dataset",
@@ -70,6 +90,7 @@ _HOMES = {
     "Measurement": "usmt.measurement",
     "MeasurementSpec": "usmt.measurement",
     "Model": "usmt.predict.model",
+    "NamedFiles": "usmt.data.named_files",
     "Output": "usmt.output",
     "Plugins": "usmt.plugins",
     "PooledMetric": "usmt.evaluate.pooled_metric",
@@ -77,10 +98,13 @@ _HOMES = {
     "RootOptions": "usmt.dataset",
     "Size": "usmt.task_type",
     "Submission": "usmt.dataset",
+    "Table": "usmt.data.table",
+    "TableRow": "usmt.data.table",
     "TaskSpec": "usmt.task_spec",
     "TaskType": "usmt.task_type",
     "TaskTypeOptions": "usmt.task_type",
     "UsmtError": "usmt.errors",
+    "WeightsError": "usmt.errors",
     "check_names": "usmt.task_spec",
     "ellipse_circumference": "usmt.measurement",
     "fingerprint_files": "usmt.dataset",
@@ -88,10 +112,14 @@ _HOMES = {
     "load": "usmt.predict.model",
     "load_catalogue": "usmt.specs",
     "load_plugins": "usmt.plugins",
+    "near": "usmt.errors",
     "png_bytes": "usmt.data.image_file",
     "read_binary_mask": "usmt.data.image_file",
+    "read_coloured_mask": "usmt.data.image_file",
     "read_image": "usmt.data.image_file",
+    "read_mapped_mask": "usmt.data.image_file",
     "read_mask": "usmt.data.image_file",
+    "read_table": "usmt.data.table",
     "root_folder": "usmt.dataset",
     "usable_cores": "usmt.executor",
     "write_bytes": "usmt.whole_file",
@@ -99,11 +127,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "API_VERSION",
     "OUTSIDE",
     "BackboneCard",
     "BackboneFamily",
     "Block",
     "Catalogue",
+    "ConfigError",
     "DataError",
     "Dataset",
     "DatasetCard",
@@ -127,6 +157,7 @@ __all__ = [
     "Measurement",
     "MeasurementSpec",
     "Model",
+    "NamedFiles",
     "Output",
     "Plugins",
     "PooledMetric",
@@ -134,10 +165,13 @@ __all__ = [
     "RootOptions",
     "Size",
     "Submission",
+    "Table",
+    "TableRow",
     "TaskSpec",
     "TaskType",
     "TaskTypeOptions",
     "UsmtError",
+    "WeightsError",
     "check_names",
     "ellipse_circumference",
     "fingerprint_files",
@@ -146,10 +180,14 @@ __all__ = [
     "load_catalogue",
     "load_plugins",
     "metrics",
+    "near",
     "png_bytes",
     "read_binary_mask",
+    "read_coloured_mask",
     "read_image",
+    "read_mapped_mask",
     "read_mask",
+    "read_table",
     "root_folder",
     "usable_cores",
     "write_bytes",

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,14 +74,16 @@ class Encoder:
 
     Attributes:
         module: holds all parameters; its state dict is what weight files are compared with.
-        maps: normalised RGB images (B, 3, H, W) -> feature maps [(B, C, h, w)], shallow to deep,
-            of spatial positions only (no class token). A function that calls `module`.
+        maps: (module, normalised RGB images (B, 3, H, W)) -> feature maps [(B, C, h, w)], shallow
+            to deep, of spatial positions only (no class token). A function of a Python module, or
+            a `functools.partial` of one, which calls the network that it is given and no other:
+            networks are copied and pickled.
         blocks: shallow to deep.
         mean, std: of RGB values in [0, 1], by which the input is normalised.
     """
 
     module: nn.Module
-    maps: Callable[[Tensor], list[Tensor]]
+    maps: Callable[[Any, Tensor], list[Tensor]]
     blocks: Sequence[Block]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -106,19 +108,24 @@ class BackboneFamily(ABC):
     def card(self, name: str) -> BackboneCard:
         """The card of any network that `has` knows; by default one of `cards`.
 
-        Raises `KeyError` for a name that has none.
+        Raises `KeyError` for a name that has none, `ConfigError` for one that `build` refuses.
         """
         return {card.name: card for card in self.cards()}[name]
 
     @abstractmethod
-    def build(self, name: str, *, image_size: int, maps: int, drop_path: float) -> Encoder:
-        """The network with random weights.
+    def build(
+        self, name: str, *, image_size: int, maps: int, drop_path: float, pretrained: bool
+    ) -> Encoder:
+        """The network, before any weights are loaded.
 
         Args:
             name: one that `has` knows.
             image_size: side of the square input in pixels.
             maps: number of feature maps; a hierarchical network gives those that it has.
             drop_path: largest probability of leaving a block out in training, 0 for never.
+            pretrained: whether it is made for pretrained weights, which are loaded afterwards, or
+                trained from where it starts: layer scales, say, must then be far enough from
+                zero, and batch normalisation has no statistics to keep to.
 
         Raises:
             ConfigError: an argument does not fit this network.

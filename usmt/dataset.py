@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from usmt.errors import DataError, Defect
 from usmt.task_spec import TaskSpec
@@ -97,7 +97,7 @@ class DatasetOptions(BaseModel):
 class RootOptions(DatasetOptions):
     """Options of a dataset that lives in one folder: `--data NAME=ROOT`."""
 
-    root: Path
+    root: Path = Field(description="the folder that the dataset's files are in")
 
 
 class DatasetLayout(BaseModel):
@@ -182,8 +182,8 @@ class Dataset(ABC):
     """What a task spec may say under `layout`; the text of it is in `TaskSpec.layout`."""
     card: ClassVar[DatasetCard] = DatasetCard()
     synthetic: ClassVar[bool] = False
-    """True for a dataset that makes images for any task, and needs no data: the default when no
-    `--data` is given. The user is told that the images are not real."""
+    """True for a dataset that makes images for any task, and needs no data. It is the default when
+    no `--data` is given; the user is told that the images are not real."""
 
     def __init__(self, options: DatasetOptions) -> None:
         """Checks what can be checked at once (the root exists). Raises `DataError`."""
@@ -192,7 +192,8 @@ class Dataset(ABC):
     @classmethod
     def misfits(cls, task: TaskSpec) -> list[str]:
         """Why a task's spec cannot be served, whatever the files hold: a type that there are no
-        labels for, a column that `layout` must name. Told with the place of the spec."""
+        labels for, a column that `layout` must name. Told with the place of the spec; one of the
+        form `KEY: reason` with the place of that key of the layout."""
         return []
 
     @abstractmethod
@@ -233,6 +234,11 @@ class Dataset(ABC):
     def fingerprint(self, record: Record) -> str | None:
         """Changes whenever the record's image or label would be read otherwise: a hash of the
         files' bytes, say. Prepared images are kept under it; None: they are not kept."""
+        return None
+
+    def pixel_size(self, record: Record) -> tuple[float, float] | None:
+        """Width and height of a pixel of the record's image in mm, where the dataset tells it.
+        Measurements of predictions are then given in mm too. Raises `DataError`."""
         return None
 
     @abstractmethod

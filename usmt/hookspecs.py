@@ -20,6 +20,11 @@ from usmt.task_type import TaskType
 if TYPE_CHECKING:
     import typer
 
+API_VERSION = 1
+"""Of the hooks and contracts. A plugin says which one it is written for, as `USMT_API` in its
+module; one that is written for another is listed as failed, and not used. It grows when plugins
+must be changed, not when something is added."""
+
 hookspec = pluggy.HookspecMarker("usmt")
 hookimpl = pluggy.HookimplMarker("usmt")
 

@@ -5,6 +5,7 @@ Import these from `usmt`, not from here. This module imports no torch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -23,6 +24,29 @@ class Measurement:
 
     value: float
     dimension: Literal["length", "area", "angle"]
+
+
+_UNITS = {"length": ("px", "mm"), "area": ("px²", "mm²"), "angle": ("°", "°")}
+"""By dimension: without and with a pixel size."""
+
+
+def in_units(in_pixels: Measurement, in_mm: Measurement | None) -> dict[str, float | None]:
+    """One measurement as plain values by unit, None where the result does not give it.
+
+    Args:
+        in_pixels: taken with the pixel size (1, 1).
+        in_mm: taken with the true one, in mm; None where that is not known.
+    """
+    pixels, millimetres = _UNITS[in_pixels.dimension]
+    if in_mm is None:
+        return {pixels: _plain(in_pixels.value)}
+    # An angle is one number; where pixels are not square, the physical one is meant.
+    both = {} if in_pixels.dimension == "angle" else {pixels: _plain(in_pixels.value)}
+    return {**both, millimetres: _plain(in_mm.value)}
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 class MeasurementSpec(BaseModel):

@@ -114,7 +114,7 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> _Finding:
     name = str(place.path[-1]) if place.path else ""
     if kind == "missing":
         message = "missing" + "".join(
-            f", expected {words}" for words in [_wanted(place.type)] if words
+            f", expected {words}" for words in [wanted(place.type)] if words
         )
         return _Finding(place.path, True, place.in_union, missing=True, message=message)
     if kind == "extra_forbidden":
@@ -229,7 +229,7 @@ def _inside(annotation: Any, part: str | int) -> Any:
     return _fields(annotation).get(str(part))
 
 
-def _wanted(annotation: Any) -> str:
+def wanted(annotation: Any) -> str:
     """What a value of this type looks like, in words; empty where there are none."""
     simple = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
     words = []

@@ -27,7 +27,16 @@ from usmt.dataset import Dataset
 from usmt.errors import PluginError, near
 from usmt.executor import Executor
 from usmt.mistakes import shown
-from usmt.plugin_faults import classes_of, contained, folders_of, hook_faults
+from usmt.plugin_faults import (
+    called,
+    class_place,
+    classes_of,
+    contained,
+    folders_of,
+    hook_faults,
+    refuse,
+    stated_version_fault,
+)
 from usmt.task_type import TaskType
 
 if TYPE_CHECKING:
@@ -113,7 +122,7 @@ class Plugins:
         self._manager = pluggy.PluginManager("usmt")
         self._manager.add_hookspecs(hookspecs)
         self._at_work: list[tuple[PluginInfo, object, str]] = []
-        self._givers: dict[tuple[Kind, str], list[PluginInfo]] = {}
+        self._givers: dict[tuple[Kind, str], list[tuple[PluginInfo, type]]] = {}
         self._tables: dict[Kind, Provided[Any]] = {
             "task_type": self.task_types,
             "dataset": self.datasets,
@@ -142,7 +151,16 @@ class Plugins:
         givers = self._givers.get((kind, name), [])
         if len(givers) != 1:
             raise self._missing(kind, name)
-        return givers[0]
+        return givers[0][0]
+
+    def left_out(self) -> list[str]:
+        """A line for each plugin that failed or is disabled: what is missing may be its."""
+        why = {"failed": "failed: {0.error}", "disabled": "is disabled by USMT_DISABLE_PLUGINS"}
+        return [
+            f"  plugin {info} {why[info.status].format(info)}"
+            for info in self.loaded
+            if info.status in why
+        ]
 
     def add(self, info: PluginInfo, root: str, load: Callable[[], object]) -> None:
         """Loads one plugin and takes what it gives. `root` is its top-level module."""
@@ -153,11 +171,15 @@ class Plugins:
         if same:
             info.errors.append(f"a plugin of this name is there already: {same}")
             return
+        plugin: object = None
         with contained(info.errors, root):
             plugin = load()
+            refuse(plugin)
             self._manager.register(plugin, info.name)
             self._at_work.append((info, plugin, root))
-        if info.errors:
+        if not self._manager.has_plugin(info.name):
+            if plugin is None and (fault := stated_version_fault(root)):
+                info.errors.append(fault)
             return
         with contained(info.errors, root):
             info.errors += hook_faults(self._manager, plugin)
@@ -183,10 +205,13 @@ class Plugins:
             with contained(info.errors, root):
                 for each in self._implementations("usmt_commands", plugin):
                     each.function(own) if each.argnames else each.function()
+                    for name in get_group(own).commands:
+                        if name in taken:
+                            raise PluginError(
+                                f"{called(each)}: the command '{name}' is given by {taken[name]} "
+                                "too"
+                            )
                 names = list(get_group(own).commands)
-                for name in names:
-                    if name in taken:
-                        raise PluginError(f"the command '{name}' is given by {taken[name]} too")
                 app.registered_commands += own.registered_commands
                 app.registered_groups += own.registered_groups
                 taken |= dict.fromkeys(names, str(info))
@@ -198,32 +223,28 @@ class Plugins:
 
     def _give(self, kind: Kind, info: PluginInfo, cls: Any) -> None:
         givers = self._givers.setdefault((kind, cls.name), [])
-        givers.append(info)
+        givers.append((info, cls))
         if len(givers) == 1:
             self._tables[kind][cls.name] = cls
             return
         self._tables[kind].pop(cls.name, None)
-        for giver in givers:
+        for giver in {id(info): info for info, _ in givers}.values():
             giver.errors.append(self._clash(kind, cls.name))
 
     def _clash(self, kind: Kind, name: str) -> str:
-        givers = " and ".join(str(giver) for giver in self._givers[kind, name])
-        return f"the {words(kind)} '{name}' is given by {givers}"
+        givers = [f"{info}{class_place(cls)}" for info, cls in self._givers[kind, name]]
+        return f"the {words(kind)} '{name}' is given by {' and '.join(givers)}"
 
     def _missing(self, kind: Kind, name: str) -> PluginError:
         givers = self._givers.get((kind, name), [])
         if len(givers) > 1:
             return PluginError(
                 self._clash(kind, name),
-                hint=f"Leave one of them out, e.g. USMT_DISABLE_PLUGINS={givers[-1].name}",
+                hint=f"Leave one of them out, e.g. USMT_DISABLE_PLUGINS={givers[-1][0].name}",
             )
         known = self._tables[kind]
         lines = [f"no plugin gives the {words(kind)} {shown(name)}{near(name, known)}"]
-        for info in self.loaded:
-            if info.status == "failed":
-                lines.append(f"  plugin {info} failed: {info.error}")
-            if info.status == "disabled":
-                lines.append(f"  plugin {info} is disabled by USMT_DISABLE_PLUGINS")
+        lines += self.left_out()
         there = ", ".join(sorted(known)) or "none"
         return PluginError("\n".join(lines), hint=f"The {words(kind)}s that there are: {there}")
 

@@ -242,8 +242,7 @@ class _Reader:
             return []
         if problems := check(dataset.Layout, file, spec.layout, under=("layout",)):
             return problems
-        place = ("layout",) if "layout" in file.data else ("dataset",)
-        return [file.problem(place, misfit) for misfit in dataset.misfits(spec)]
+        return [_misfit(file, spec, misfit) for misfit in dataset.misfits(spec)]
 
     def _read_group(self, path: Path, giver: str) -> None:
         file = self._open(path)
@@ -272,6 +271,14 @@ class _Reader:
         first, *plugins = error.message.split("\n")
         known = ", ".join(sorted(self.plugins.task_types)) or "none"
         return "\n".join([f"{first}, allowed: {known}", *plugins])
+
+
+def _misfit(file: YamlFile, spec: TaskSpec, misfit: str) -> Problem:
+    """Told at the key of the layout that it begins with, else at the whole of it."""
+    key, _, reason = misfit.partition(": ")
+    if key in spec.layout:
+        return file.problem(("layout", key), reason)
+    return file.problem(("layout",) if spec.layout else ("dataset",), misfit)
 
 
 def _without_own_fields(file: YamlFile) -> dict[str, object]:

@@ -6,7 +6,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import TypeVar
 
 from usmt import Fault
@@ -29,19 +28,13 @@ Label = int | tuple[float, ...] | tuple[tuple[float, float], ...]
 class CellError(Exception):
     """What was found in one or more cells, and what was expected."""
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: str) -> None:
         super().__init__("; ".join(faults))
         self.faults = faults
 
     @classmethod
     def of(cls, text: str, kind: str) -> CellError:
         return cls(Fault(text, kind))
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)` for the nearest of the known names, or nothing."""
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean '{matches[0]}'?)" if matches else ""
 
 
 def columns_of(kind: str, count: int) -> tuple[str, ...]:
@@ -75,7 +68,7 @@ def _each(
     parse: Callable[[str, str], T], columns: Iterable[str], cells: Mapping[str, str]
 ) -> list[T]:
     values: list[T] = []
-    faults: list[Fault] = []
+    faults: list[str] = []
     for column in columns:
         try:
             values.append(parse(column, cells[column]))

@@ -13,6 +13,7 @@ import numpy as np
 from usmt import (
     DataError,
     Dataset,
+    DatasetCard,
     DatasetOptions,
     Defect,
     Record,
@@ -20,10 +21,19 @@ from usmt import (
     Submission,
     TaskSpec,
     fingerprint_files,
+    near,
 )
-from usmt_fmc_uia.cells import KINDS, nearest
+from usmt_fmc_uia.cells import KINDS
 from usmt_fmc_uia.records import Content, Root, records_of
 from usmt_fmc_uia.tables import Table, read_table
+
+FILES = """\
+ROOT/
+├── csv_files/*.csv      one row for each image of a task
+├── Classification/      the images, wherever the rows say
+├── Detection/
+├── Regression/
+└── Segmentation/{Two,Three,Four,Five}/"""
 
 MOST_DAMAGED = 15
 """Files that are listed where a task is not found, which one of them may hold."""
@@ -38,6 +48,22 @@ class FmcUia(Dataset):
 
     name: ClassVar[str] = "fmc_uia"
     Options: ClassVar[type[DatasetOptions]] = RootOptions
+    card: ClassVar[DatasetCard] = DatasetCard(
+        title="FMC_UIA challenge: 27 tasks on ultrasound images of many organs",
+        organ="many",
+        images=40_388,
+        home="https://github.com/lijiake2408/"
+        "Foundation-Model-Challenge-for-Ultrasound-Image-Analysis",
+        licence="the challenge's own terms",
+        citation="Deng B, Tang Y, Li J, et al. Baseline Method of the Foundation Model Challenge "
+        "for Ultrasound Image Analysis. arXiv 2602.01055 (2026)",
+        obtain="Take part in the challenge and unpack its files: ROOT is the folder that holds "
+        "csv_files. Other data can be laid out in the same way.",
+        sources="the column source_id, which the challenge's own files do not have: there each "
+        "image is a source of its own, and near-duplicates are found by their pixels",
+        splits="the column split, which the challenge's own files do not have",
+        files=FILES,
+    )
     options: RootOptions
 
     def __init__(self, options: RootOptions) -> None:
@@ -130,7 +156,7 @@ class FmcUia(Dataset):
 
     def _no_such_task(self, task_id: str) -> DataError:
         lines = [f"fmc_uia: no row of '{self.options.root}' has the task_id '{task_id}'"]
-        lines[0] += nearest(task_id, self._task_ids)
+        lines[0] += near(task_id, self._task_ids)
         damaged = [f"  {table.damage}" for table in self._tables if table.damage]
         lines += damaged[:MOST_DAMAGED]
         lines += [f"  ... and {len(damaged) - MOST_DAMAGED} more"] * (len(damaged) > MOST_DAMAGED)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Literal, ParamSpec, TypeVar
 
-from usmt import Fault, Faults, Record, TaskSpec
-from usmt_fmc_uia.cells import KINDS, CellError, Label, columns_of, integer, nearest, parse_label
+from usmt import DataError, Fault, Faults, NamedFiles, Record, TaskSpec, near
+from usmt_fmc_uia.cells import KINDS, CellError, Label, columns_of, integer, parse_label
 from usmt_fmc_uia.tables import Row, Table, missing_columns
 
 P = ParamSpec("P")
@@ -39,32 +38,14 @@ class Root:
 
     def __init__(self, folder: Path) -> None:
         self.csv_files = folder / "csv_files"
-        self._top = folder.resolve()
-        # A folder is resolved once, not once for each of its images.
-        self._folder = lru_cache(maxsize=4096)(Path.resolve)
+        self._files = NamedFiles(folder, self.csv_files)
 
     def file(self, column: str, cell: str) -> Path:
         """The file that a cell names, relative to `csv_files/`. Raises `CellError`."""
-        if not cell.strip():
-            raise CellError.of(f"{column} is empty", "missing value")
-        if PurePosixPath(cell).is_absolute() or PureWindowsPath(cell).anchor:
-            text = f"{column} '{cell}' is absolute, expected relative to csv_files/"
-            raise CellError.of(text, "path outside the root")
         try:
-            path = self.csv_files / cell
-            if path.name == ".." or path.is_symlink():
-                path = path.resolve()
-            else:
-                path = self._folder(path.parent) / path.name
-            inside, there = path.is_relative_to(self._top), path.is_file()
-        except (OSError, ValueError, RuntimeError):
-            raise CellError.of(f"{column} '{cell[:80]}' is not a path", "wrong value") from None
-        if not inside:
-            text = f"{column} '{cell}' leaves the dataset's folder"
-            raise CellError.of(text, "path outside the root")
-        if not there:
-            raise CellError.of(f"{column} '{cell}': no such file", "missing file")
-        return path
+            return self._files.find(column, cell)
+        except DataError as error:
+            raise CellError(error.message) from None
 
 
 def records_of(
@@ -159,7 +140,7 @@ class _Reasons:
     """Collects what is wrong, so that one bad cell does not hide the next."""
 
     def __init__(self) -> None:
-        self.found: list[Fault] = []
+        self.found: list[str] = []
 
     def of(self, read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
@@ -177,7 +158,7 @@ def kind_of_row(row: Row, spec: TaskSpec | None) -> str:
     kind = cell.lower()
     if kind not in KINDS:
         found = f"'{cell}'" if cell else "empty"
-        text = f"task_name is {found}, expected {', '.join(KINDS)}{nearest(kind, KINDS)}"
+        text = f"task_name is {found}, expected {', '.join(KINDS)}{near(kind, KINDS)}"
         raise CellError.of(text, "task_name")
     if spec is not None and kind != spec.type:
         text = f"task_name is '{cell}', but the task's spec says {spec.type}"

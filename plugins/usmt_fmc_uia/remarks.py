@@ -42,7 +42,7 @@ def _of_table(table: Table) -> Iterator[Defect]:
         return Defect(task, table.header, fault, fault.kind, "warning")
 
     if table.damage is not None:
-        yield Defect(task, table.damage.place, table.damage.reason, table.damage.reason.kind)
+        yield Defect(task, table.damage.place, table.damage.reason, table.damage.kind)
     if table.encoding in ENCODINGS:
         yield odd(ENCODINGS[table.encoding])
     if table.line_end in LINE_ENDS:

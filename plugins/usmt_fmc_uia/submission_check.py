@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from usmt import DataError, Defect, Size, read_image
+from usmt import DataError, Defect, Size, near, read_image
 from usmt_fmc_uia.answers import (
     Flaw,
     classification_flaws,
@@ -16,7 +16,7 @@ from usmt_fmc_uia.answers import (
     mask_flaws,
     regression_flaws,
 )
-from usmt_fmc_uia.cells import CellError, integer, nearest
+from usmt_fmc_uia.cells import CellError, integer
 from usmt_fmc_uia.prediction_files import ANSWERS, LISTS, NAMES, ListError, mask_name, read_list
 from usmt_fmc_uia.records import Root
 from usmt_fmc_uia.tables import Row, Table
@@ -123,10 +123,10 @@ class _Check:
         defects: list[Defect] = []
         first_place: dict[tuple[str, str], str] = {}
         sound: list[tuple[str, Asked, Row, dict[str, Any]]] = []
-        near = _NearImages()
+        near_images = _NearImages()
         for number, entry in enumerate(entries):
             place = f"{name}[{number}]"
-            found = self._named(place, entry, kind, near)
+            found = self._named(place, entry, kind, near_images)
             if isinstance(found, Defect):
                 defects.append(found)
                 continue
@@ -146,7 +146,7 @@ class _Check:
         return defects
 
     def _named(
-        self, place: str, entry: object, kind: str, near: _NearImages
+        self, place: str, entry: object, kind: str, near_images: _NearImages
     ) -> tuple[Asked, Row] | Defect:
         """The task and the row that an entry is about."""
         if not isinstance(entry, dict):
@@ -157,14 +157,15 @@ class _Check:
         task_id, image = (entry[key] for key in NAMES)
         task = self.asked.get(task_id) if isinstance(task_id, str) else None
         if task is None:
-            text = f"task_id is {task_id!r}, which no row has{nearest(str(task_id), self.asked)}"
+            text = f"task_id is {task_id!r}, which no row has{near(str(task_id), self.asked)}"
             return Defect("", place, text, "unknown task")
         if task.kind != kind:
             text = f"the task '{task.id}' is of type {task.kind}, and does not belong in this list"
             return Defect(task.id, place, text, "unknown task")
         row = task.rows.get(image) if isinstance(image, str) else None
         if row is None:
-            text = f"image_path is {image!r}, which no row of the task has{near.to(image, task)}"
+            hint = near_images.to(image, task)
+            text = f"image_path is {image!r}, which no row of the task has{hint}"
             return Defect(task.id, place, text, "unknown image")
         return task, row
 
@@ -250,7 +251,7 @@ class _NearImages:
         if stem in by_stem:
             return f" (did you mean '{by_stem[stem]}'?)"
         self._compared += 1
-        return nearest(str(image), task.rows) if self._compared <= MOST_COMPARED else ""
+        return near(str(image), task.rows) if self._compared <= MOST_COMPARED else ""
 
 
 def _stem(path: str) -> str:

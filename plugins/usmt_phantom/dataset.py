@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field, model_validator
 
-from usmt import Dataset, DatasetOptions, Identifier, Record, TaskSpec
+from usmt import Dataset, DatasetCard, DatasetOptions, Identifier, Record, TaskSpec
 from usmt_phantom import labels
 from usmt_phantom.anatomy.plan import Generator
 from usmt_phantom.casting import Casting, cast
@@ -18,23 +18,28 @@ from usmt_phantom.scene import Scene
 
 
 class PhantomOptions(DatasetOptions):
-    """What `--data phantom` can be told.
+    """What `--data phantom` can be told."""
 
-    Attributes:
-        images: images for each task.
-        size: width of an image in pixels; its height is three quarters of it to all of it.
-        seed: another seed gives other images.
-        images_per_source: images of each patient: one scene, seen as often with other speckle and
-            settings of the scanner.
-        planted: tasks that are drawn so that their relations are known, by task id; they have
-            numbers of images of their own.
-    """
-
-    images: int = Field(default=80, ge=10, le=100_000)
-    size: int = Field(default=128, ge=32, le=1024)
-    seed: int = Field(default=0, ge=0)
-    images_per_source: int = Field(default=1, ge=1, le=1000)
-    planted: dict[Identifier, Planted] = Field(default={})
+    images: int = Field(default=80, ge=10, le=100_000, description="images for each task")
+    size: int = Field(
+        default=128,
+        ge=32,
+        le=1024,
+        description="width of an image in pixels; its height is three quarters of it to all of it",
+    )
+    seed: int = Field(default=0, ge=0, description="another seed gives other images")
+    images_per_source: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="images of each patient: one scene, seen as often with other speckle and "
+        "settings of the scanner",
+    )
+    planted: dict[Identifier, Planted] = Field(
+        default={},
+        description="tasks that are drawn so that their relations are known, by task id; they "
+        "have numbers of images of their own",
+    )
 
     @model_validator(mode="after")
     def _sources_keep_to_a_side(self) -> PhantomOptions:
@@ -84,6 +89,15 @@ class Phantom(Dataset):
     name: ClassVar[str] = "phantom"
     Options: ClassVar[type[DatasetOptions]] = PhantomOptions
     synthetic: ClassVar[bool] = True
+    card: ClassVar[DatasetCard] = DatasetCard(
+        title="Simulated ultrasound images for any task, with exact labels",
+        organ="any",
+        licence="Apache-2.0, as usmt: the images are made on this machine",
+        obtain="Nothing to get: --data phantom, or no --data at all",
+        sources="every image is of a patient of its own, unless images_per_source says otherwise",
+        splits="none, but of planted tasks",
+        files="none: each image is drawn when it is read",
+    )
     options: PhantomOptions
 
     def records(self, task: TaskSpec) -> list[Record]:

@@ -17,6 +17,10 @@ from usmt import OUTSIDE, UsmtError
 class DptDecoder(nn.Module):
     """Feature maps [(n, C, h, w)] -> (n, out_channels, h', w') at half the image's resolution.
 
+    The maps may have one stride (a vision transformer) or growing ones (a hierarchical network).
+    A stride that is no power of two is taken for the nearest one: of patches of 14 pixels, which
+    are doubled as if they were of 16, the output has a place for every 1.75 pixels.
+
     Reads patch tokens only, never the class token. Group normalisation takes the place of batch
     normalisation: a batch holds few rows of each task, and other ones in each process.
     """
@@ -35,18 +39,14 @@ class DptDecoder(nn.Module):
                 f"{len(intermediate_channels)} numbers",
                 hint="Give one width for each map: task_types.segmentation.intermediate_channels",
             )
-        factors = [stride / 2 ** (level + 2) for level, stride in enumerate(strides)]
-        if any(math.log2(factor) % 1 for factor in factors):
-            raise UsmtError(
-                f"segmentation: the DPT decoder cannot read feature maps of strides {strides}",
-                hint="Use a backbone whose strides are powers of two, e.g. a ViT of patch size 16",
-            )
-        self.multiple = max(1, round(1 / min(factors)))
+        self.strides = [2 ** round(math.log2(stride)) for stride in strides]
+        # Levels are brought to a place for every 4, 8, 16, ... pixels.
+        self.coarsest = 2 ** (len(strides) + 1)
         self.out_channels = fusion_channels
         self.dpt = _group_normalised(
             DPTDecoder(
                 encoder_out_channels=channels,
-                encoder_output_strides=strides,
+                encoder_output_strides=self.strides,
                 encoder_has_prefix_tokens=False,
                 readout="ignore",
                 intermediate_channels=intermediate_channels,
@@ -55,13 +55,26 @@ class DptDecoder(nn.Module):
         )
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        h, w = maps[-1].shape[-2:]
-        # The coarsest levels are made smaller and doubled again, which needs sizes that divide.
-        below, right = -h % self.multiple, -w % self.multiple
-        padded = [F.pad(one, (0, right, 0, below), mode="replicate") for one in maps]
+        h, w = (side * self.strides[-1] for side in maps[-1].shape[-2:])
+        # The coarsest level is doubled up to the finest, which needs sizes that divide.
+        below, right = -h % self.coarsest, -w % self.coarsest
+        padded = [
+            F.pad(
+                _resized(one, h // stride, w // stride),
+                (0, right // stride, 0, below // stride),
+                mode="replicate",
+            )
+            for one, stride in zip(maps, self.strides, strict=True)
+        ]
         fused: Tensor = self.dpt(padded, [None] * len(padded))
-        scale = fused.shape[-1] // (w + right)
-        return fused[..., : h * scale, : w * scale]
+        return fused[..., : h // 2, : w // 2]
+
+
+def _resized(one: Tensor, h: int, w: int) -> Tensor:
+    """A map of the size that its stride says; most are."""
+    if one.shape[-2:] == (h, w):
+        return one
+    return F.interpolate(one, size=(h, w), mode="bilinear", align_corners=False)
 
 
 def _group_normalised(module: nn.Module) -> nn.Module:

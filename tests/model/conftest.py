@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from toy_tasks import DINOV3, SIZE, stir, tasks_of
 
+from usmt import load_plugins
 from usmt.model.backbone import Backbone, build_backbone
 from usmt.model.network import MoE, Network, build_network
 
@@ -18,7 +19,7 @@ from usmt.model.network import MoE, Network, build_network
 def make_backbone() -> Callable[..., Backbone]:
     def make(name: str = DINOV3, **options: Any) -> Backbone:
         torch.manual_seed(0)
-        backbone = build_backbone(name, weights="none", image_size=SIZE, **options)
+        backbone = build_backbone(load_plugins(), name, weights="none", image_size=SIZE, **options)
         stir(backbone)
         return backbone
 

@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 
+from usmt import load_plugins
 from usmt.errors import ConfigError
 from usmt.model.backbone import build_backbone
 
@@ -23,7 +24,7 @@ def test_maps_are_the_patch_tokens_of_evenly_spaced_blocks(make_backbone, images
     # By hand: the tokens after blocks 3, 6, 9, 12, normed, without the prefix tokens.
     seen = []
     hooks = [
-        backbone.blocks[i].register_forward_hook(lambda _m, _a, out: seen.append(out))
+        backbone.blocks[i].module.register_forward_hook(lambda _m, _a, out: seen.append(out))
         for i in (2, 5, 8, 11)
     ]
     backbone(images)
@@ -66,7 +67,7 @@ def test_normalisation_is_that_of_the_weights(make_backbone):
 def test_number_of_maps_and_drop_path(make_backbone, images):
     backbone = make_backbone(maps=3, drop_path=0.2)
     assert len(backbone(images[:1])) == 3
-    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in backbone.blocks]
+    rates = [getattr(block.module.drop_path1, "drop_prob", 0.0) for block in backbone.blocks]
     assert rates[0] == 0 and rates[-1] == pytest.approx(0.2)
     assert backbone.training
 
@@ -75,14 +76,18 @@ def test_number_of_maps_and_drop_path(make_backbone, images):
     ("name", "size", "said"),
     [
         ("vit_tiny_patch16_dinov3_qkv", SIZE, "did you mean 'vit_tiny_patch16_dinov3_qkvb'"),
+        ("timm:vit_tiny_patch16_dinov3_qkv", SIZE, "did you mean 'vit_tiny_patch16_dinov3_qkvb'"),
         ("vit_base_patch16_dinov3.lvd1698m", SIZE, "vit_base_patch16_dinov3.lvd1689m"),
-        ("resnet18", SIZE, "not a plain vision transformer"),
-        ("efficientnet_b0", SIZE, "not a plain vision transformer"),
-        ("swin_tiny_patch4_window7_224", SIZE, "not a plain vision transformer"),
-        ("hiera_tiny_224", SIZE, "not a plain vision transformer"),
+        ("vgg11", SIZE, "another kind of network"),
+        ("resnetv2_50", SIZE, "another kind of network"),
+        ("vit_dlittle_patch16_reg1_gap_256", 100, "Use 96 or 112"),
+        ("hiera_tiny_224", SIZE, "another kind of network"),
+        ("test_convnext", 100, "Use 96 or 128"),
+        ("swin_tiny_patch4_window7_224", 100, "Use 96 or 128"),
+        ("vit_small_patch14_dinov2", SIZE, "Use 56 or 70"),
         ("vit_tiny_patch16_224", 100, "Use 96 or 112"),
     ],
 )
 def test_names_and_sizes_that_do_not_work_say_why(name, size, said):
     with pytest.raises(ConfigError, match=said):
-        build_backbone(name, weights="none", image_size=size)
+        build_backbone(load_plugins(), name, weights="none", image_size=size)

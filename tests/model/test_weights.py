@@ -12,6 +12,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from usmt import load_plugins
 from usmt.errors import WeightsError
 from usmt.model.backbone import Backbone, build_backbone
 
@@ -26,7 +27,7 @@ def state_of(name: str, **options) -> dict[str, torch.Tensor]:
 
 
 def load(path: Path | str, name: str = DINOV3, size: int = 64) -> Backbone:
-    return build_backbone(name, weights=str(path), image_size=size)
+    return build_backbone(load_plugins(), name, weights=str(path), image_size=size)
 
 
 def refused(path: Path | str, name: str = DINOV3) -> str:
@@ -98,7 +99,7 @@ def test_a_classifier_is_left_out_and_noted(tmp_path):
 
 
 def test_none_is_said(tmp_path):
-    provenance = build_backbone(DINOV3, weights="none", image_size=64).provenance
+    provenance = build_backbone(load_plugins(), DINOV3, weights="none", image_size=64).provenance
     assert (provenance.source, provenance.sha256, provenance.tensors) == ("none", None, 0)
 
 

@@ -14,20 +14,12 @@ from contract import (
     SIZES,
     Parts,
     averaged,
-    check_drawing,
-    check_learns,
-    check_metrics_are_complete,
-    check_metrics_travel,
-    check_result,
-    check_rows_make_up_the_metrics,
-    check_rows_stand_alone,
     check_selection,
     make_spec,
     mirrored_views,
     random_frame,
     random_maps,
     scores_of,
-    targets_of,
     to_network,
     tree_row,
 )
@@ -67,15 +59,6 @@ def test_cross_entropy_by_hand():
     logits = torch.tensor([[0.0, math.log(3)], [5.0, 5 + math.log(3)], [0.0, 0.0]])
     losses = TYPE.loss(TWO, logits, {"class": torch.tensor([1, 0, 1])})
     assert losses.tolist() == pytest.approx([-math.log(3 / 4), -math.log(1 / 4), math.log(2)])
-
-
-def test_rows_stand_alone():
-    check_rows_stand_alone(TYPE, THREE, targets_of(TYPE, THREE, [0, 1, 2], SIZE), 3)
-
-
-def test_a_few_steps_lower_the_loss_and_reach_every_parameter():
-    targets = targets_of(TYPE, THREE, [0, 2, 1], SIZE)
-    check_learns(TYPE, THREE, targets, 3)
 
 
 def test_at_the_start_all_classes_are_about_equally_likely():
@@ -167,21 +150,6 @@ def test_auc_of_one_class_is_not_defined():
     scores = scores_of(TYPE, THREE, [pair([8, 1, 1], 0), pair([1, 8, 1], 0)])
     assert math.isnan(scores["auc"])
     assert scores["accuracy"] == 0.5
-
-
-EVALUATION = [pair([3, 1, 1], 0), pair([1, 2, 1], 2), pair([1, 4, 2], 1), pair([1, 1, 5], 2)]
-
-
-def test_metrics_travel():
-    check_metrics_travel(TYPE, THREE, EVALUATION)
-
-
-def test_metrics_are_complete():
-    check_metrics_are_complete(TYPE, THREE, EVALUATION)
-
-
-def test_rows_make_up_the_metrics():
-    check_rows_make_up_the_metrics(TYPE, THREE, EVALUATION)
 
 
 POOLS = {
@@ -307,8 +275,6 @@ def test_views_are_joined_by_their_mean_probability():
 
 
 def test_results_as_data():
-    result = check_result(TYPE, THREE, torch.randn(3), Frame.fit(SIZE, (64, 64)))
-    assert TYPE.as_images(THREE, result) == {} == TYPE.measure(THREE, result, (1, 1))
     assert TYPE.as_data(THREE, Classification(np.array([0.25, 0.5, 0.25]))) == {
         "class": "benign",
         "index": 1,
@@ -370,7 +336,6 @@ def test_no_other_class_is_right_more_often(labels):
 
 
 def test_drawing():
-    check_drawing(TYPE, THREE, 1, Classification(np.array([0.2, 0.3, 0.5])), (40, 60))
     image = np.full((120, 200, 3), 100, np.uint8)
     pictures = [TYPE.draw_label(THREE, image, label) for label in (0, 1, 2)]
     assert not np.array_equal(pictures[0], pictures[1])

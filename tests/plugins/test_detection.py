@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +13,6 @@ from contract import (
     NETWORKS,
     SIZES,
     Parts,
-    check_drawing,
-    check_learns,
-    check_metrics_are_complete,
-    check_metrics_travel,
-    check_result,
-    check_rows_make_up_the_metrics,
-    check_rows_stand_alone,
     check_selection,
     make_spec,
     mirrored_views,
@@ -101,19 +93,6 @@ def test_a_centre_on_or_beyond_the_edge_belongs_to_the_last_cell(x, y, row, colu
     assert (score.grad[0] < 0).nonzero().tolist() == [[row, column]]
 
 
-def targets() -> dict[str, Tensor]:
-    labels = [[0, 0, 20, 30], [30, 10, 79, 55], [50, 40, 60, 60]]
-    return targets_of(TYPE, SPEC, labels, SIZE)
-
-
-def test_rows_stand_alone():
-    check_rows_stand_alone(TYPE, SPEC, targets(), 3)
-
-
-def test_a_few_steps_lower_the_loss_and_reach_every_parameter():
-    check_learns(TYPE, SPEC, targets(), 3)
-
-
 def test_at_the_start_boxes_are_centred_on_their_cells_and_few_cells_are_full():
     prediction = Parts(TYPE, SPEC)(random_maps(3))
     assert (prediction["score"].sigmoid() - 0.05).abs().max() < 0.03
@@ -147,23 +126,6 @@ def test_overlaps_by_hand():
     ):
         scores = scores_of(TYPE, SPEC, [(Detection(np.array(box, np.float64), 1.0), label)])
         assert scores == pytest.approx({"iou": iou, "hit50": hit})
-
-
-def some_pairs() -> list[tuple[Any, Any]]:
-    drawn = np.random.default_rng(4).uniform(0, 30, (4, 2, 4)) + np.array([0, 0, 30, 30])
-    return [(Detection(result, 0.7), label) for result, label in drawn]
-
-
-def test_metrics_travel():
-    check_metrics_travel(TYPE, SPEC, some_pairs())
-
-
-def test_metrics_are_complete():
-    check_metrics_are_complete(TYPE, SPEC, some_pairs())
-
-
-def test_rows_make_up_the_metrics():
-    check_rows_make_up_the_metrics(TYPE, SPEC, some_pairs())
 
 
 def test_selection_score():
@@ -285,9 +247,6 @@ def test_a_box_off_the_image_is_joined_too():
 
 
 def test_results_as_data():
-    prediction = tree_row(Parts(TYPE, SPEC)(random_maps(3)), 1)
-    result = check_result(TYPE, SPEC, prediction, Frame.fit((50, 31), (64, 64)))
-    assert TYPE.as_images(SPEC, result) == {}
     result = Detection(np.array([1.5, 2.0, 3.0, 4.0]), np.float64(0.25))
     expected = {"box": [1.5, 2.0, 3.0, 4.0], "score": 0.25, "target": "nodule"}
     assert TYPE.as_data(SPEC, result) == expected
@@ -365,7 +324,6 @@ def test_the_constant_box_scales_with_the_image():
 
 def test_drawing():
     box = np.array([10.0, 12.0, 40.0, 30.0])
-    check_drawing(TYPE, SPEC, box, Detection(box, 0.5), (40, 60))
     image = np.full((40, 60, 3), 100, np.uint8)
     changed = (TYPE.draw_label(SPEC, image, box) != image).any(axis=2)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))

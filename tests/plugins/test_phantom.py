@@ -31,8 +31,16 @@ from usmt_phantom.shapes import Ellipse, Every, Shape, Side
 Grey = NDArray[np.floating[Any]]
 
 PLUGINS = load_plugins()
-BUILT_IN = load_catalogue(PLUGINS).tasks
-REALUS = load_catalogue(PLUGINS, [Path(__file__).parents[1] / "realus_specs"]).tasks
+
+
+def of_the_challenge(*folders: Path) -> dict[str, TaskSpec]:
+    """Without the tasks of the public datasets, which are like them."""
+    tasks = load_catalogue(PLUGINS, folders).tasks
+    return {name: task for name, task in tasks.items() if task.dataset == "fmc_uia"}
+
+
+BUILT_IN = of_the_challenge()
+REALUS = of_the_challenge(Path(__file__).parents[1] / "realus_specs")
 
 
 def made_up(kind: str, organ: str, count: int) -> TaskSpec:

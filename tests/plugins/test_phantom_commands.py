@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from usmt import load_catalogue, load_plugins
 from usmt.cli.main import main
+from usmt_phantom.casting import can_draw
 
 
 def sheet(*options: str) -> int:
@@ -45,7 +48,9 @@ def test_all_tasks_are_drawn_without_a_name(tmp_path: Path):
     assert sheet("--size", "32", "--columns", "1", "--out", str(out)) == 0
     picture = Image.open(out)
     assert picture.format == "PNG"
-    assert picture.height == 14 * (36 + 16)
+    tasks = load_catalogue(load_plugins()).tasks.values()
+    drawn = sum(can_draw(task) for task in tasks)
+    assert drawn >= 27 and picture.height == math.ceil(drawn / 2) * (36 + 16)
 
 
 def test_a_misspelt_task_is_told_the_near_name(capsys: pytest.CaptureFixture[str]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +14,6 @@ from contract import (
     SIZES,
     Parts,
     averaged,
-    check_drawing,
-    check_learns,
-    check_metrics_are_complete,
-    check_metrics_travel,
-    check_result,
-    check_rows_make_up_the_metrics,
-    check_rows_stand_alone,
     check_selection,
     make_spec,
     mirrored_views,
@@ -66,21 +58,6 @@ def test_a_target_is_a_share_of_width_then_height():
     targets = targets_of(TYPE, TWO, [[[0, 0], [59.5, 14.5]]], SIZE)
     shares = targets["points"].flatten().tolist()
     assert shares == pytest.approx([0.5 / 80, 0.5 / 60, 0.75, 0.25])
-
-
-def targets() -> dict[str, torch.Tensor]:
-    labels = [[[0, 0], [70, 50]], [[40, 10], [20, 20]], [[79, 59], [5, 30]]]
-    return targets_of(TYPE, TWO, labels, SIZE)
-
-
-def test_rows_stand_alone():
-    check_rows_stand_alone(TYPE, TWO, targets(), 3)
-
-
-@pytest.mark.parametrize("grid", [1, 3])
-def test_a_few_steps_lower_the_loss_and_reach_every_parameter(grid):
-    task_type = RegressionTaskType(RegressionTaskType.Options(grid=grid))
-    check_learns(task_type, TWO, targets(), 3)
 
 
 # -- network
@@ -129,23 +106,6 @@ def test_mre_is_the_mean_distance(result, label):
     each = [math.dist(a, b) for a, b in zip(result, label, strict=True)]
     scores = scores_of(TYPE, TWO, [(Landmarks(result, SIZE), label)])
     assert scores["mre"] == pytest.approx(sum(each) / 2)
-
-
-def some_pairs() -> list[tuple[Any, Any]]:
-    drawn = np.random.default_rng(3).uniform(0, 60, (4, 2, 2, 2))
-    return [(Landmarks(result, SIZE), label) for result, label in drawn]
-
-
-def test_metrics_travel():
-    check_metrics_travel(TYPE, TWO, some_pairs())
-
-
-def test_metrics_are_complete():
-    check_metrics_are_complete(TYPE, TWO, some_pairs())
-
-
-def test_rows_make_up_the_metrics():
-    check_rows_make_up_the_metrics(TYPE, TWO, some_pairs())
 
 
 def test_selection_score():
@@ -212,8 +172,6 @@ def test_views_are_joined_by_the_mean_place_of_each_point():
 
 
 def test_results_as_data():
-    result = check_result(TYPE, TWO, torch.rand(2, 2), Frame.fit((50, 31), (64, 64)))
-    assert TYPE.as_images(TWO, result) == {}
     result = Landmarks(np.array([[1.5, 2.0], [-3.0, 4.0]]), SIZE)
     assert TYPE.as_data(TWO, result) == {"points": {"left": [1.5, 2.0], "right": [-3.0, 4.0]}}
 
@@ -286,7 +244,6 @@ def test_no_other_place_has_a_smaller_squared_error(many, other):
 
 def test_drawing():
     points = np.array([[20.0, 10.0], [50.0, 30.0]])
-    check_drawing(TYPE, TWO, points, Landmarks(points + 2, (40, 60)), (40, 60))
     image = np.full((40, 60, 3), 100, np.uint8)
     picture = TYPE.draw_label(TWO, image, points)
     changed = (picture != image).any(axis=2)

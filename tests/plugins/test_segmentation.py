@@ -141,6 +141,8 @@ def test_a_few_steps_lower_the_loss_and_reach_every_parameter():
         ((8, 8, 8, 8), (9, 10)),
         ((32, 32, 32, 32), (3, 2)),
         ((4, 8, 16, 32), (3, 4)),
+        ((8, 16, 32, 64), (1, 2)),
+        ((4, 8, 16, 16), (3, 4)),
     ],
 )
 def test_logits_have_half_the_images_resolution(strides, cells):
@@ -149,6 +151,25 @@ def test_logits_have_half_the_images_resolution(strides, cells):
     sides = [[n * strides[-1] // stride for n in cells] for stride in strides]
     maps = [torch.randn(2, c, *side) for c, side in zip((6, 8, 10, 12), sides, strict=True)]
     assert head(decoder(maps)).shape == (2, 3, *(n * strides[-1] // 2 for n in cells))
+
+
+@pytest.mark.parametrize("cells", [(4, 6), (5, 7)])
+def test_patches_of_14_pixels_are_doubled_like_those_of_16(cells):
+    """The same network, and eight places a cell."""
+    maps = [torch.randn(2, 16, *cells) for _ in range(4)]
+    of_14, of_16 = (
+        TYPE.decoder(Features(channels=(16,) * 4, strides=(stride,) * 4)) for stride in (14, 16)
+    )
+    of_14.load_state_dict(of_16.state_dict())
+    assert torch.equal(of_14(maps), of_16(maps))
+    assert of_14(maps).shape == (2, 16, *(8 * n for n in cells))
+
+
+def test_a_map_that_is_not_of_its_strides_size_is_resized():
+    """As of a network that rounds up: 25 cells of 4 pixels, where 3 of 32 are left."""
+    decoder = TYPE.decoder(Features(channels=(16,) * 4, strides=(4, 8, 16, 32)))
+    maps = [torch.randn(1, 16, n, n) for n in (25, 13, 6, 3)]
+    assert decoder(maps).shape == (1, 16, 48, 48)
 
 
 def test_the_decoders_widths_follow_the_backbones_unless_they_are_set():
@@ -168,8 +189,6 @@ def test_the_decoders_widths_follow_the_backbones_unless_they_are_set():
 def test_a_backbone_that_does_not_fit_the_decoder_is_named():
     with pytest.raises(UsmtError, match="3 feature maps, but intermediate_channels has 4"):
         TYPE.decoder(Features(channels=(16,) * 3, strides=(16,) * 3))
-    with pytest.raises(UsmtError, match="strides"):
-        TYPE.decoder(Features(channels=(16,) * 4, strides=(14,) * 4))
 
 
 # -- metrics

@@ -17,7 +17,18 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from usmt.cli import data, evaluate, groups, plugins, predict, study, tasks, train
+from usmt.cli import (
+    backbones,
+    data,
+    datasets,
+    evaluate,
+    groups,
+    plugins,
+    predict,
+    study,
+    tasks,
+    train,
+)
 from usmt.cli.session import START, PluginsDirOption, SpecsOption, Start
 from usmt.errors import UsmtError
 from usmt.output import Output
@@ -29,7 +40,7 @@ OF_THE_MACHINE = {
 }
 """A full disk, a missing permission, a folder where a file should be: no defect of usmt."""
 
-COMMANDS = (train, evaluate, study, predict, data, tasks, groups, plugins)
+COMMANDS = (train, evaluate, study, predict, data, tasks, groups, datasets, backbones, plugins)
 
 
 def run() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from usmt.cli.session import JsonOption, PluginsDirOption, open_session
 from usmt.plugins import PluginInfo, words
+from usmt.scaffold.new_plugin import PluginKind, write_plugin
 
 
 def register(app: typer.Typer) -> None:
-    plugins = typer.Typer(help="Look at the plugins.", no_args_is_help=True)
-    plugins.callback()(lambda: None)  # keeps `list` a command of its own, though it is the only one
+    plugins = typer.Typer(help="Look at the plugins, or begin one.", no_args_is_help=True)
     plugins.command("list")(list_plugins)
+    plugins.command("new")(new_plugin)
     app.add_typer(plugins, name="plugins")
 
 
@@ -33,6 +35,25 @@ def list_plugins(plugins_dir: PluginsDirOption = None, json: JsonOption = False)
     for info in loaded:
         for error in info.errors:
             session.output.text(f"\n{info.name}: {error}")
+
+
+def new_plugin(
+    kind: Annotated[PluginKind, typer.Argument(help="What the plugin adds.")],
+    name: Annotated[str, typer.Argument(help="Of the distribution and of what it adds: my-lab.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default: NAME.")] = None,
+    plugins_dir: PluginsDirOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a small distribution that adds a task type, a dataset or a backbone.
+
+    It installs, passes its own test and trains as it stands; its comments say what to change.
+    """
+    session = open_session(None, plugins_dir, json)
+    folder = out or Path(name)
+    files = write_plugin(kind, name, folder, session.plugins)
+    session.output.data(files)
+    session.output.text("\n".join(map(str, files)))
+    session.output.text(f"\nWhat to do next is in {folder / 'README.md'}")
 
 
 def as_data(info: PluginInfo) -> dict[str, Any]:

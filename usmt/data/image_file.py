@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 100_000_000
+Colour = tuple[int, int, int]
+"""Red, green, blue, each 0 to 255."""
+
 _MOST_UNCLEAR = 0.02
+_MOST_SHOWN = 6
 _TOO_LARGE = "too many pixels"
 
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
@@ -56,6 +61,33 @@ def read_mask(path: str | Path, classes: int) -> np.ndarray:
     if pixels.dtype.kind not in "bui" or pixels.min() < 0 or pixels.max() > 255:
         raise _fault(path, "mask has values beyond 0 to 255, expected class ids", "mask values")
     return pixels.astype(np.uint8)
+
+
+def read_mapped_mask(path: str | Path, classes: Mapping[int, int]) -> np.ndarray:
+    """A mask as class ids, uint8 (H, W), in whose file other numbers stand for the classes.
+
+    Args:
+        classes: the class of each grey value, or index of a palette.
+
+    Raises `DataError` for a number that stands for no class.
+    """
+    path = Path(path)
+    return _mapped(path, read_mask(path, 256), classes, "{}")
+
+
+def read_coloured_mask(path: str | Path, classes: Mapping[Colour, int]) -> np.ndarray:
+    """A mask as class ids, uint8 (H, W), in whose file colours stand for the classes.
+
+    Raises `DataError` for a colour that stands for no class.
+    """
+    path = Path(path)
+    image = _open(path)
+    if image.has_transparency_data and np.array(image.convert("RGBA"))[..., -1].min() < 255:
+        raise _fault(path, "mask is partly transparent, expected colours alone", "mask format")
+    pixels = np.array(image.convert("RGB")).astype(np.int64)
+    numbers = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
+    by_number = {(r << 16) | (g << 8) | b: index for (r, g, b), index in classes.items()}
+    return _mapped(path, numbers, by_number, "#{:06x}")
 
 
 def read_binary_mask(path: str | Path) -> np.ndarray:
@@ -152,6 +184,19 @@ def _one_channel(path: Path, pixels: np.ndarray, *, alpha: bool) -> np.ndarray:
     if (colours != colours[..., :1]).any():
         raise _fault(path, "mask is coloured, expected a grey PNG of class ids", "mask format")
     return colours[..., 0]
+
+
+def _mapped(path: Path, pixels: np.ndarray, classes: Mapping[int, int], form: str) -> np.ndarray:
+    """`form` is how a number is shown."""
+    found, positions = np.unique(pixels, return_inverse=True)
+    foreign = [value for value in found.tolist() if value not in classes]
+    if foreign:
+        more = ", ..." if len(foreign) > _MOST_SHOWN else ""
+        listed = ", ".join(map(form.format, foreign[:_MOST_SHOWN])) + more
+        expected = ", ".join(map(form.format, classes))
+        raise _fault(path, f"mask has the values {listed}, expected {expected}", "mask values")
+    ids = np.array([classes[value] for value in found.tolist()], np.uint8)
+    return ids[positions].reshape(pixels.shape)
 
 
 def _check_palette(path: Path, image: Image, indexes: np.ndarray, classes: int) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from usmt.data.grouping import Name, related
 from usmt.data.stratify import SIDES
+from usmt.data.table import BrokenLineError, csv_lines
 from usmt.dataset import Side
 from usmt.errors import DataError
 from usmt.mistakes import shown
@@ -222,14 +223,12 @@ class Split:
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise DataError(f"{path}:{line}: cannot be read as a split: not UTF-8") from None
-        rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         places: dict[Name, Place] = {}
-        line = 1
         try:
-            if next(rows, None) != COLUMNS:
+            rows = csv_lines(text)
+            if next(rows, (1, []))[1] != COLUMNS:
                 raise DataError(f"{path}:1: expected the columns {', '.join(COLUMNS)}")
-            line = rows.line_num + 1
-            for row in rows:
+            for line, row in rows:
                 if (
                     len(row) != len(COLUMNS)
                     or row[2] not in SIDES
@@ -239,9 +238,8 @@ class Split:
                 if (row[0], row[1]) in places:
                     raise DataError(f"{path}:{line}: '{row[1]}' of task '{row[0]}' is there twice")
                 places[row[0], row[1]] = Place(row[2], *row[3:])
-                line = rows.line_num + 1
-        except csv.Error as error:
-            raise DataError(f"{path}:{line}: cannot be read as a split: {error}") from None
+        except BrokenLineError as error:
+            raise DataError(f"{path}:{error.line}: cannot be read as a split: {error}") from None
         return cls(places)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 
 def label_hash(label: Any) -> str:
-    """Equal for equal labels of one task: arrays by shape and values, mappings and sequences item
-    by item, anything else as Python writes it."""
+    """Equal for equal labels of one task: arrays by shape and values, mappings, sets and sequences
+    item by item, anything else as Python writes it."""
     return hashlib.sha256(_as_bytes(label)).hexdigest()
 
 
@@ -20,6 +20,8 @@ def _as_bytes(value: Any) -> bytes:
         return repr((value.shape, value.dtype)).encode() + value.tobytes()
     if isinstance(value, Mapping):
         return _as_bytes(sorted(([key, value[key]] for key in value), key=repr))
+    if isinstance(value, set | frozenset):  # Python writes equal sets in different orders
+        return _as_bytes(sorted(value, key=repr))
     if isinstance(value, list | tuple):
         return b"[" + b",".join(map(_as_bytes, value)) + b"]"
     return repr(value).encode()

@@ -8,27 +8,28 @@ Sparse, beyond the paper: over the k experts with the largest logits, softmax ov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from usmt.model.routing import RoutingRecorder
 
 ROUTER_STD = 0.02
 
+HIDDEN_RATIO = 4.0
+"""Width of an expert's hidden layer over D where no Mlp is replaced: a transformer's usual."""
+
 
 class TaskConditioning:
     """What the MoE blocks need of the current pass besides tokens, and what they leave behind.
 
-    timm's blocks call `self.mlp(tokens)`: there is no way in for the task embedding. The network
+    Blocks call `self.mlp(tokens)`: there is no way in for the task embedding. The network
     and its MoE blocks share one of these instead; the network fills it for the length of a pass.
     A process must not run two passes of one network at once (nn.DataParallel does; use one
     process a device).
@@ -102,7 +103,7 @@ class TaskConditionedMoE(nn.Module):
 
     Args:
         mlp: the pretrained Mlp; every expert starts as a copy of it, so that the output equals
-            the Mlp's until the experts have learned apart.
+            the Mlp's until the experts have learned apart. None: they start at random.
         width: D.
         task_width: d of the task embedding.
         experts: E.
@@ -114,7 +115,7 @@ class TaskConditionedMoE(nn.Module):
 
     def __init__(
         self,
-        mlp: nn.Module,
+        mlp: nn.Module | None,
         conditioning: TaskConditioning,
         *,
         width: int,
@@ -128,10 +129,10 @@ class TaskConditionedMoE(nn.Module):
         self.conditioning = conditioning
         self.top_k = top_k
         self.block = block
-        if hidden_ratio is None:
+        if mlp is not None and hidden_ratio is None:
             self.experts = nn.ModuleList(deepcopy(mlp) for _ in range(experts))
         else:
-            hidden = round(hidden_ratio * width)
+            hidden = round((hidden_ratio or HIDDEN_RATIO) * width)
             self.experts = nn.ModuleList(Mlp(width, hidden) for _ in range(experts))
         self.router = nn.Linear(width + task_width, experts, bias=False)
         # Small, so that all experts are used at first; not zero, so that they learn apart.
@@ -218,26 +219,3 @@ def balance_loss(logits: Tensor, chosen: Tensor | None) -> Tensor:
         return experts * (probability * probability).sum()
     counts = torch.bincount(chosen.flatten(), minlength=experts)
     return experts * (counts / chosen.numel() * probability).sum()
-
-
-def checkpoint_blocks(blocks: Iterable[nn.Module], conditioning: TaskConditioning) -> None:
-    """Lets blocks recompute their activations in the backward pass, to save memory.
-
-    In place of timm's `set_grad_checkpointing`: a block is computed again when the pass is over,
-    and perhaps another one has begun, and must then see the tasks of its own pass.
-    """
-    for block in blocks:
-        # On the instance, so that names and state dict stay; a partial, so that copies are whole.
-        vars(block)["forward"] = partial(_checkpointed, block, conditioning)
-
-
-def _checkpointed(
-    block: nn.Module, conditioning: TaskConditioning, *args: Any, **options: Any
-) -> Any:
-    forward = partial(type(block).forward, block)
-    if not torch.is_grad_enabled():
-        return forward(*args, **options)
-    again = conditioning.replay()
-    return checkpoint(
-        forward, *args, use_reentrant=False, context_fn=lambda: (nullcontext(), again), **options
-    )

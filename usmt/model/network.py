@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from usmt.errors import ConfigError
 from usmt.model.backbone import Backbone
-from usmt.model.moe import TaskConditionedMoE, TaskConditioning, checkpoint_blocks
+from usmt.model.blocks import checkpoint_blocks, put_experts
+from usmt.model.moe import TaskConditionedMoE, TaskConditioning
 from usmt.model.routing import RoutingRecorder, RoutingReport
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
@@ -27,7 +28,7 @@ class MoE:
         top_k: experts a token; None means all of them, as published.
         task_width: width of the task embedding.
         hidden_ratio: width of an expert's hidden layer over the tokens' width; None keeps the
-            pretrained Mlp's, which the experts are then copies of.
+            pretrained Mlp's, which the experts are then copies of, and is 4 where a block has none.
     """
 
     experts: int = 4
@@ -92,7 +93,8 @@ class Network(nn.Module):
             self.task_embedding = nn.Embedding(len(tasks), moe.task_width)
             _mix_experts(backbone, moe, self.conditioning)
         if backbone.checkpointing:
-            checkpoint_blocks(backbone.blocks, self.conditioning)
+            modules = [block.module for block in backbone.blocks]
+            checkpoint_blocks(modules, self.conditioning)
 
         types = {task_type.name: task_type for _, task_type in tasks}
         self._members = {
@@ -238,18 +240,16 @@ class Network(nn.Module):
 
 
 def _mix_experts(backbone: Backbone, moe: MoE, conditioning: TaskConditioning) -> None:
-    """Puts a MoE in the place of the Mlp of the last blocks."""
+    """Puts a MoE in the place of the Mlp of the last blocks, or behind those that have none."""
     depth = len(backbone.blocks)
     for number in range(depth - moe.blocks, depth):
-        block: Any = backbone.blocks[number]
-        block.mlp = TaskConditionedMoE(
-            block.mlp,
+        put_experts(
+            backbone.blocks[number],
             conditioning,
-            width=backbone.width,
             task_width=moe.task_width,
             experts=moe.experts,
             top_k=moe.top_k,
-            block=number + 1,
+            number=number + 1,
             hidden_ratio=moe.hidden_ratio,
         )
 

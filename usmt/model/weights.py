@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import io
-import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from usmt.backbone_family import BackboneFamily, Encoder
 from usmt.errors import WeightsError, near
 
 WAY_OUT = (
@@ -35,11 +32,12 @@ class Provenance:
     """Where a backbone's weights come from.
 
     Attributes:
-        source: `none`, a path, or the repository on the Hugging Face hub.
+        source: `none`, a path, or where they are published.
         sha256: of the file; None for random weights.
         tensors: how many tensors were loaded.
         ignored: tensors of the file that were not, all of them of a classification head.
-        licence: of the pretrained weights, as timm states it; None where the source is a file.
+        licence: of the published weights, as their family states it; None where the source is a
+            file.
     """
 
     source: str
@@ -49,12 +47,11 @@ class Provenance:
     licence: str | None = None
 
 
-def load_weights(vit: nn.Module, name: str, weights: str) -> Provenance:
-    """Loads all tensors of a timm network, or none of them.
+def load_weights(encoder: Encoder, family: BackboneFamily, name: str, weights: str) -> Provenance:
+    """Loads all tensors of a network, or none of them.
 
     Args:
-        vit: built by timm for `name`; changed in place.
-        name: timm's name, with or without the tag of its pretrained weights.
+        encoder: built by the family for `name`; changed in place.
         weights: `pretrained`, `none`, or a path.
 
     Raises:
@@ -63,7 +60,8 @@ def load_weights(vit: nn.Module, name: str, weights: str) -> Provenance:
     if weights == "none":
         return Provenance("none")
     if weights == "pretrained":
-        path, source, licence = download(name)
+        path, source = family.published(name)
+        licence = _licence(family, name)
     else:
         path, licence = Path(weights).expanduser(), None
         source = str(path)
@@ -71,31 +69,23 @@ def load_weights(vit: nn.Module, name: str, weights: str) -> Provenance:
             raise WeightsError(
                 f"no weights at '{weights}'{near(path.name, ['pretrained', 'none'])}", hint=WAY_OUT
             )
-    tensors = _converted(read_tensors(path), vit, name, path)
-    ignored = _check_fit(tensors, vit.state_dict(), name, path)
+    try:
+        tensors = family.converted(name, read_tensors(path), encoder)
+    except ValueError as error:
+        raise WeightsError(
+            f"{path}: not weights of {name}: {_first_line(error)}", hint=WAY_OUT
+        ) from error
+    ignored = _check_fit(tensors, encoder.module.state_dict(), name, path)
     fitting = {key: tensor for key, tensor in tensors.items() if key not in ignored}
-    vit.load_state_dict(fitting, strict=True)
+    encoder.module.load_state_dict(fitting, strict=True)
     return Provenance(source, _sha256(path), len(fitting), ignored, licence)
 
 
-def download(name: str) -> tuple[Path, str, str | None]:
-    """The file, repository and licence of the weights that timm publishes under a name; from the
-    local cache of the Hugging Face hub where they are there. Raises WeightsError."""
-    from huggingface_hub import hf_hub_download  # heavy, and only needed here
-
-    entry = timm.get_pretrained_cfg(name)
-    if entry is None or not entry.hf_hub_id:
-        raise WeightsError(f"timm publishes no pretrained weights for {name}", hint=WAY_OUT)
-    repository, filename = entry.hf_hub_id, entry.hf_hub_filename or "model.safetensors"
+def _licence(family: BackboneFamily, name: str) -> str | None:
     try:
-        path = hf_hub_download(repository, filename)
-    except Exception as error:  # the hub's client, its transport and the disk raise their own kinds
-        raise WeightsError(
-            f"the pretrained weights of {name} could not be had from the Hugging Face hub "
-            f"({repository}/{filename}): {_first_line(error)}",
-            hint=f"Download that file where there is a network. {WAY_OUT}",
-        ) from error
-    return Path(path), f"https://huggingface.co/{repository}", entry.license
+        return family.card(name).licence or None
+    except KeyError:  # a network without a card
+        return None
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -154,27 +144,6 @@ def _without_prefix(key: str) -> str:
     while prefix := next((p for p in PREFIXES if key.startswith(p)), None):
         key = key.removeprefix(prefix)
     return key
-
-
-def _converted(
-    tensors: dict[str, Tensor], vit: nn.Module, name: str, path: Path
-) -> dict[str, Tensor]:
-    """With timm's names and sizes: its filter knows the original checkpoints (Meta's DINOv3, say)
-    and resamples position and patch embeddings to another input size."""
-    convert = getattr(
-        sys.modules[timm.models.model_entrypoint(name).__module__], "checkpoint_filter_fn", None
-    )
-    if convert is None:
-        return tensors
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the filter prints what it passes over
-            converted: dict[str, Tensor] = convert(tensors, vit)
-            return converted
-    except (LookupError, ValueError, TypeError, AttributeError, AssertionError, RuntimeError) as e:
-        raise WeightsError(
-            f"{path}: not weights of {name}: timm cannot convert them: {_first_line(e)}",
-            hint=WAY_OUT,
-        ) from e
 
 
 def _check_fit(

@@ -189,12 +189,12 @@ def load(
         path: the run's folder, or one checkpoint in it (`best/`, `last/`).
         device: `auto` takes a CUDA device if there is one.
         precision: `auto` computes in bf16 on CUDA devices that have it, else in fp32.
-        plugins: those that give the task types; by default all that are found, with the loose
-            ones that the run names.
+        plugins: those that give the task types and the backbone; by default all that are found,
+            with the loose ones that the run names.
 
     Raises:
         CheckpointError: there is no run, or its checkpoint is damaged.
-        PluginError: a task type that the run needs is not there.
+        PluginError: a task type or a family of backbones that the run needs is not there.
     """
     folder = RunFolder.of(Path(path))
     checkpoint = folder.best if folder.path == Path(path) else Path(path)
@@ -204,7 +204,7 @@ def load(
     types = make_types(specs, plugins, settings.task_types)
     chosen = _device(device)
     return Model(
-        load_network(checkpoint, settings, specs, types),
+        load_network(checkpoint, settings, specs, types, plugins),
         specs,
         types,
         (settings.image_size, settings.image_size),

@@ -65,7 +65,9 @@ def predict_dataset(model: Model, job: Job, output: Output) -> dict[str, Any]:
             f"{dataset.name} holds no image of the tasks {', '.join(spec.id for spec in specs)}",
             hint="--task chooses among the model's tasks",
         )
-    submission = dataset.submission(folder) or PredictionList(folder, model.types)
+    submission = dataset.submission(folder) or PredictionList(
+        folder, model.types, dataset.pixel_size
+    )
     journal = Journal(folder)
     makers = {spec.id: _maker(model, spec, job) for spec in specs}
     done = _already_done(journal, submission, records, makers, job)

@@ -11,15 +11,13 @@ from typing import Any
 
 from usmt.data.image_file import png_bytes, read_image
 from usmt.errors import ConfigError, DataError, Defect, kind_of, listed
+from usmt.measurement import in_units
 from usmt.output import Output, jsonable, shown
 from usmt.predict.model import Model
 from usmt.task_spec import TaskSpec
 from usmt.whole_file import check_folder, write_bytes, write_text
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-
-UNITS = {"length": ("px", "mm"), "area": ("px²", "mm²"), "angle": ("°", "°")}
-"""By dimension: without and with a pixel size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +150,13 @@ def _entry(
 ) -> dict[str, Any]:
     measured = model.measure(result, spec.id)
     in_mm = model.measure(result, spec.id, pixel_size=job.pixel_size) if job.pixel_size else {}
-    measurements = {}
-    for name, one in measured.items():
-        pixels, millimetres = UNITS[one.dimension]
-        # An angle is one number; where pixels are not square, the physical one is meant.
-        values = {} if one.dimension == "angle" and in_mm else {pixels: jsonable(one.value)}
-        if in_mm:
-            values[millimetres] = jsonable(in_mm[name].value)
-        measurements[name] = values
     return {
         "image": str(path),
         "task": spec.id,
         "type": spec.type,
         "size": {"height": size[0], "width": size[1]},
         "result": jsonable(model.type_of(spec.id).as_data(spec, result)),
-        "measurements": measurements,
+        "measurements": {name: in_units(one, in_mm.get(name)) for name, one in measured.items()},
     }
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usmt.data.image_file import png_bytes, read_image
 from usmt.dataset import Entry, Record, Submission
 from usmt.errors import DataError, Defect
-from usmt.measurement import Measurement
+from usmt.measurement import in_units
 from usmt.output import jsonable
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
 from usmt.whole_file import write_bytes, write_text
 
 LIST = "predictions.json"
+PixelSize = Callable[[Record], tuple[float, float] | None]
 
 
 class PredictionList(Submission):
@@ -27,11 +28,13 @@ class PredictionList(Submission):
 
     Args:
         types: task types by name.
+        pixel_size: of a record's image, (width, height) in mm, or None where it is not known.
     """
 
-    def __init__(self, folder: Path, types: Mapping[str, TaskType]) -> None:
+    def __init__(self, folder: Path, types: Mapping[str, TaskType], pixel_size: PixelSize) -> None:
         self.folder = folder
         self.types = types
+        self.pixel_size = pixel_size
 
     def add(self, record: Record, task: TaskSpec, result: Any, size: tuple[int, int]) -> Entry:
         task_type = self.types[task.type]
@@ -39,12 +42,18 @@ class PredictionList(Submission):
         for name, image in task_type.as_images(task, result).items():
             files[name] = f"{task.id}/{_file_name(record.key)}-{name}.png"
             write_bytes(self.folder / files[name], png_bytes(image))
+        pixel_size = self.pixel_size(record)
+        in_pixels = task_type.measure(task, result, (1.0, 1.0))
+        in_mm = task_type.measure(task, result, pixel_size) if pixel_size else {}
         return {
             "task": task.id,
             "key": record.key,
             "size": list(size),
+            "pixel_size": list(pixel_size) if pixel_size else None,
             "result": jsonable(task_type.as_data(task, result)),
-            "measurements": measurements_as_data(task_type.measure(task, result, (1.0, 1.0))),
+            "measurements": {
+                name: in_units(one, in_mm.get(name)) for name, one in in_pixels.items()
+            },
             "files": files,
         }
 
@@ -70,14 +79,6 @@ class PredictionList(Submission):
                 if problem := _image_problem(self.folder / name, tuple(entry["size"])):
                     defects.append(Defect(entry["task"], f"{LIST}[{number}]", problem, "file"))
         return defects
-
-
-def measurements_as_data(measured: Mapping[str, Measurement]) -> dict[str, Any]:
-    """By name: the value, None where the result does not give it, and its dimension."""
-    return {
-        name: {"value": jsonable(one.value), "dimension": one.dimension}
-        for name, one in measured.items()
-    }
 
 
 def _file_name(key: str) -> str:

@@ -157,7 +157,8 @@ def _measured(settings: RunSettings, data: bytes, threads: int, started: float) 
     import torch
 
     torch.set_num_threads(threads)
-    run = _run(settings, _reopened(settings, data))
+    plugins = load_plugins(settings.plugins_dirs)
+    run = _run(settings, _reopened(settings, data, plugins), plugins)
     start = time.time() - started
     _steps(run)
     begun = time.perf_counter()
@@ -171,8 +172,7 @@ def _measured(settings: RunSettings, data: bytes, threads: int, started: float) 
     return Measured(parameters, start, step, image, _peak_mb(run.learner.accelerator.device))
 
 
-def _reopened(settings: RunSettings, data: bytes) -> list[TaskData]:
-    plugins = load_plugins(settings.plugins_dirs)
+def _reopened(settings: RunSettings, data: bytes, plugins: Plugins) -> list[TaskData]:
     datasets = open_datasets(plugins, settings.data)
     listed = pickle.loads(data)
     kinds = make_types([spec for spec, _, _ in listed], plugins, settings.task_types)
@@ -181,7 +181,7 @@ def _reopened(settings: RunSettings, data: bytes) -> list[TaskData]:
     ]
 
 
-def _run(settings: RunSettings, tasks: Sequence[TaskData]) -> Run:
+def _run(settings: RunSettings, tasks: Sequence[TaskData], plugins: Plugins) -> Run:
     """A run that is ready for its first step, and that writes nothing."""
     from usmt.train.run_folder import RunFolder
 
@@ -193,6 +193,7 @@ def _run(settings: RunSettings, tasks: Sequence[TaskData]) -> Run:
         specs,
         types,
         Collection(tasks, {}),
+        plugins,
         make_accelerator(settings),
         Output.silent(),
     )

@@ -49,7 +49,7 @@ class SplitSettings(Settings):
 
 
 class BackboneSettings(Settings):
-    name: str = Field(description="name in timm, of a ViT with blocks[i].mlp")
+    name: str = Field(min_length=1, description="NAME, or FAMILY:NAME: see `usmt backbones list`")
     weights: str = Field(description="pretrained, none, or a .safetensors or .pth file")
     drop_path: Annotated[float, Field(ge=0, lt=1)] = 0.0
     checkpointing: bool = Field(False, description="recompute activations to save memory")
@@ -149,7 +149,8 @@ class RunSettings(Settings):
     image_size: int = Field(
         ge=32,
         le=2048,
-        description="side of the network's input, pixels; a multiple of the patch size",
+        description="side of the network's input, pixels; a multiple of the backbone's patch size "
+        "or largest stride",
     )
     backbone: BackboneSettings
     moe: MoESettings = MoESettings()
@@ -191,11 +192,6 @@ class RunSettings(Settings):
         """With files of splits, by dataset name, beside those that there are."""
         split = self.split.model_copy(update={"files": {**self.split.files, **files}})
         return self.model_copy(update={"split": split})
-
-    def without_weights(self) -> RunSettings:
-        """For a network whose weights are loaded from a checkpoint in any case."""
-        backbone = self.backbone.model_copy(update={"weights": "none"})
-        return self.model_copy(update={"backbone": backbone})
 
     @model_validator(mode="after")
     def _something_to_train(self) -> RunSettings:

@@ -57,10 +57,10 @@ def load_network(
     settings: RunSettings,
     specs: Sequence[TaskSpec],
     types: Mapping[str, TaskType],
+    plugins: Plugins,
 ) -> Network:
     """The run's network with the weights of a checkpoint of it. Raises CheckpointError."""
-    # The weights replace whatever the backbone started from, which may not be at hand any more.
-    network = make_network(settings.without_weights(), specs, types)
+    network = make_network(settings, specs, types, plugins, load=False)
     load_weights(network, load_checkpoint(checkpoint), checkpoint)
     return network
 
@@ -93,7 +93,7 @@ def evaluate_run(
     accelerator = make_accelerator(settings)
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
-    network = load_network(folder.best, settings, specs, types)
+    network = load_network(folder.best, settings, specs, types, plugins)
     frozen = folder.read_splits(list(trained.data))
     listed = chosen if data else specs  # the run's own data are checked as the whole they were
     collection = make_collection(

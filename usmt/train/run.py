@@ -83,8 +83,6 @@ def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -
         recover(folder.last)
     accelerator.wait_for_everyone()
     begun = folder.last.exists()
-    if begun:  # its weights replace whatever the backbone started from
-        settings = settings.without_weights()
     run = _prepare(
         *(settings, folder, specs, catalogue, plugins, accelerator, output),
         frozen=folder.read_splits(list(settings.data)),
@@ -112,7 +110,10 @@ def _prepare(
     collection = make_collection(settings, specs, types, catalogue, plugins, voice, frozen)
     say_data(collection, voice)
     settings = _with_used_data(settings, collection, voice)
-    run = set_up(settings, folder, specs, types, collection, accelerator, voice)
+    run = set_up(
+        *(settings, folder, specs, types, collection, plugins, accelerator, voice),
+        load=checkpoint is None,
+    )
     if checkpoint is not None:
         go_on(run, checkpoint)
     say_audit(_audit(run), collection, voice)

@@ -88,19 +88,30 @@ def make_collection(
 
 
 def make_network(
-    settings: RunSettings, specs: Sequence[TaskSpec], types: Mapping[str, TaskType]
+    settings: RunSettings,
+    specs: Sequence[TaskSpec],
+    types: Mapping[str, TaskType],
+    plugins: Plugins,
+    *,
+    load: bool = True,
 ) -> Network:
     """The network, seeded; MoE as the settings say: `auto` means on for several tasks.
 
-    Raises ConfigError, WeightsError.
+    Args:
+        load: False for a network whose weights come from a checkpoint: those that the backbone
+            started from may not be at hand any more.
+
+    Raises ConfigError, WeightsError, PluginError.
     """
     torch.manual_seed(settings.seed)
     backbone = build_backbone(
+        plugins,
         settings.backbone.name,
         weights=settings.backbone.weights,
         image_size=settings.image_size,
         drop_path=settings.backbone.drop_path,
         checkpointing=settings.backbone.checkpointing,
+        load=load,
     )
     chosen = settings.moe
     on = chosen.enabled == "on" or (chosen.enabled == "auto" and len(specs) > 1)
@@ -142,10 +153,13 @@ def set_up(
     specs: Sequence[TaskSpec],
     types: Mapping[str, TaskType],
     collection: Collection,
+    plugins: Plugins,
     accelerator: Accelerator,
     output: Output,
+    *,
+    load: bool = True,
 ) -> Run:
-    """Builds network, optimizer and sampler around the data."""
+    """Builds network, optimizer and sampler around the data. For `load`, see `make_network`."""
     tasks = {task.spec.id: task for task in collection.tasks}
     _check_budget(settings, tasks)
     sampler = MixingSampler(
@@ -157,7 +171,7 @@ def set_up(
         seed=settings.seed,
     )
     _check_pieces(settings, sampler, accelerator.num_processes)
-    network = make_network(settings, specs, types)
+    network = make_network(settings, specs, types, plugins, load=load)
     rates = settings.optimizer.learning_rate.model_dump()
     optimizer = make_optimizer(network.parameter_groups(), rates, settings.optimizer.weight_decay)
     model, prepared = accelerator.prepare(network, optimizer)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usmt import DataError
-from usmt_fmc_uia.cells import KINDS, nearest
+from usmt import DataError, near
+from usmt_fmc_uia.cells import KINDS
 from usmt_fmc_uia.tables import Row, read_table
 
 OFFICIAL_NAMES = {kind: kind for kind in KINDS} | {"regression": "Regression"}
@@ -84,7 +84,7 @@ def choose(tasks: dict[str, ChallengeTask], wanted: Sequence[str]) -> list[Chall
     for task_id in wanted:
         if task_id not in tasks:
             raise DataError(
-                f"no row has the task_id '{task_id}'{nearest(task_id, tasks)}",
+                f"no row has the task_id '{task_id}'{near(task_id, tasks)}",
                 hint=f"The task_ids are: {', '.join(sorted(tasks))}",
             )
     return [tasks[task_id] for task_id in sorted(set(wanted) or tasks)]

@@ -1,0 +1,200 @@
+"""The dataset `folder`: folders of images, and YAML that says what they mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from usmt import (
+    Dataset,
+    DatasetCard,
+    DatasetLayout,
+    DatasetOptions,
+    Defect,
+    Record,
+    RootOptions,
+    TaskSpec,
+    root_folder,
+)
+from usmt_own_data.class_folders import ClassFolders
+from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
+from usmt_own_data.image_folders import ENDINGS, files_below, images_below, needed_folder
+from usmt_own_data.layout_fields import Below, SourcePattern, Text, unknown_classes
+from usmt_own_data.mask_pairs import MaskPairs
+from usmt_own_data.mask_values import MaskValues, mask_reader, misfits_of_values
+
+FILES = """\
+classification:                      segmentation:
+ROOT/                                ROOT/
+├── benign/                          ├── images/0001.png
+│   ├── 0001.png                     └── masks/0001.png
+│   └── patient_7/0002.png
+└── malignant/0003.png
+Above them may be train/, val/ and test/, the official split."""
+
+OF_TYPE = {
+    "classification": ("labels", "ignore"),
+    "segmentation": ("images", "masks", "suffix", "values"),
+}
+"""The keys of a layout that are for one type alone."""
+
+
+class FolderLayout(DatasetLayout):
+    """Where a task's images are, below the root."""
+
+    folder: Below = Field(default=".", description="the task's folder, relative to the root")
+    labels: dict[Text, str] = Field(
+        default={},
+        description="classification: the class that a folder stands for, where it is not named as "
+        "the class",
+    )
+    ignore: list[Text] = Field(
+        default=[], description="classification: folders that are no class and are left out"
+    )
+    images: Below = Field(default="images", description="segmentation: folder of the images")
+    masks: Below = Field(
+        default="masks",
+        description="segmentation: folder of the masks; the same one as `images` where they lie "
+        "beside each other",
+    )
+    suffix: str = Field(
+        default="",
+        description="segmentation: what a mask's name has after that of its image, e.g. `_mask`",
+    )
+    values: MaskValues = Field(
+        default="ids",
+        description="segmentation: what a mask's pixels mean: `ids` (positions in `classes`), "
+        "`binary` (dark and bright), or the class of each grey value or colour",
+    )
+    source: SourcePattern | None = Field(
+        default=None,
+        description="a regular expression on the path below `folder`, whose group names the "
+        "patient or video; without it each image is a source of its own",
+    )
+
+
+class Folder(Dataset):
+    """Images in folders: a folder for each class, or images and masks of the same name.
+
+    Nothing is guessed: a folder that is no class, a class without images, an image without a mask
+    and a mask without an image are defects.
+    """
+
+    name: ClassVar[str] = "folder"
+    Options: ClassVar[type[DatasetOptions]] = RootOptions
+    Layout: ClassVar[type[DatasetLayout]] = FolderLayout
+    card: ClassVar[DatasetCard] = DatasetCard(
+        title="Your own images in folders: one for each class, or images and masks",
+        organ="any",
+        licence="that of your images",
+        obtain="Any folder: --data folder=ROOT. How tasks are written: docs/how_to/own_data.md",
+        sources="what `layout.source` finds in the path; without it, none",
+        splits="folders train, val and test, if there are any",
+        files=FILES,
+    )
+    options: RootOptions
+
+    def __init__(self, options: RootOptions) -> None:
+        super().__init__(options)
+        self._root = root_folder(self.name, options.root, expected="a folder of images").resolve()
+
+    @classmethod
+    def misfits(cls, task: TaskSpec) -> list[str]:
+        if task.type not in OF_TYPE:
+            return [
+                f"the dataset 'folder' has no labels of type '{task.type}': "
+                "name them in a table, and use the dataset 'csv'"
+            ]
+        layout = FolderLayout.model_validate(task.layout)
+        classes = _classes(task)
+        found = [
+            f"{key}: is for {kind}, but the task's type is {task.type}"
+            for kind, keys in OF_TYPE.items()
+            for key in keys
+            if kind != task.type and key in task.layout
+        ]
+        if task.type == "classification":
+            return found + unknown_classes("labels", list(layout.labels.values()), classes)
+        if Path(layout.images) == Path(layout.masks) and not layout.suffix:
+            found.append("suffix: is needed where images and masks are in one folder")
+        return found + misfits_of_values(layout.values, classes)
+
+    def records(self, task: TaskSpec) -> list[Record]:
+        """Raises `DataError` where a folder of the task is missing."""
+        if task.type == "classification":
+            return self._class_folders(task).records()
+        return self._mask_pairs(task).records()
+
+    def unlabelled(self, task: TaskSpec) -> list[Record]:
+        """Every image of the task's folder, in whatever folders below it; of a segmentation task
+        those that are no masks. Raises `DataError` where the task's folder is missing."""
+        if task.type == "classification":
+            images = images_below(self._top(FolderLayout.model_validate(task.layout)))
+        else:
+            images = self._mask_pairs(task).images_alone()
+        keys = [image.relative_to(self._root).as_posix() for image in images]
+        return [
+            Record(task.id, key, key, key, payload=Content(image))
+            for key, image in zip(keys, images, strict=True)
+        ]
+
+    def remarks(self) -> list[Defect]:
+        """Files that are no images, by their endings."""
+        others = [path for path in files_below(self._root) if path.suffix.lower() not in ENDINGS]
+        first = {path.suffix.lower(): path for path in reversed(others)}
+        counts = Counter(path.suffix.lower() for path in others)
+        return [
+            Defect(
+                "",
+                first[ending].relative_to(self._root).as_posix(),
+                f"files that end in '{ending}' are not read: {count} of them; this is the first",
+                "file that is not read",
+                "warning",
+            )
+            for ending, count in sorted(counts.items())
+        ]
+
+    def fingerprint(self, record: Record) -> str | None:
+        return fingerprint_of(record)
+
+    def read_image(self, record: Record) -> np.ndarray:
+        return image_of(record)
+
+    def read_label(self, record: Record, task: TaskSpec) -> Any:
+        return label_of(record)
+
+    def _top(self, layout: FolderLayout) -> Path:
+        return needed_folder(self._root, self._root / layout.folder, "folder")
+
+    def _class_folders(self, task: TaskSpec) -> ClassFolders:
+        layout = FolderLayout.model_validate(task.layout)
+        return ClassFolders(
+            task=task.id,
+            root=self._root,
+            top=self._top(layout),
+            classes=_classes(task),
+            labels=layout.labels,
+            ignored=layout.ignore,
+            source=layout.source,
+        )
+
+    def _mask_pairs(self, task: TaskSpec) -> MaskPairs:
+        layout = FolderLayout.model_validate(task.layout)
+        return MaskPairs(
+            task=task.id,
+            root=self._root,
+            top=self._top(layout),
+            images=layout.images,
+            masks=layout.masks,
+            suffix=layout.suffix,
+            reader=mask_reader(layout.values, _classes(task)),
+            source=layout.source,
+        )
+
+
+def _classes(task: TaskSpec) -> list[str]:
+    return list(getattr(task, "classes", ()))

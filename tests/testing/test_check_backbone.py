@@ -1,0 +1,54 @@
+"""`check_backbone` passes a sound family, and names the rule that a broken one breaks."""
+
+from __future__ import annotations
+
+import broken_backbones as broken
+import pytest
+from imports_torch import SlowNets
+from sound_backbone import Nets
+
+from usmt import BackboneFamily
+from usmt.testing import BrokenRuleError, check_backbone
+
+CASES = {
+    broken.WrongParameters: ["the card must be true", "parameters 8872", "1000000"],
+    broken.WrongWidth: ["the card must be true", "width 32", "64"],
+    broken.WrongStrides: ["the card must be true", "strides (4, 8, 16)"],
+    broken.WrongMean: ["the card must be true", "mean (0.5, 0.5, 0.5)", "0.485"],
+    broken.WeightsWithoutLicence: ["a card must tell people", "nothing for licence"],
+    broken.CardOfAnother: ["the card of the network that was asked for", "found:    other"],
+    broken.HasRaises: ["has must say whether", "never raise", "KeyError"],
+    broken.HasAll: ["has must say whether", "expected: False"],
+    broken.AnySize: ["raise a ConfigError for an input that does not fit", "image_size 65"],
+    broken.Tokens: ["`maps` must give feature maps (B, C, h, w)", "leave class tokens out"],
+    broken.Reversed: ["maps must come shallow to deep"],
+    broken.CallsItsOwn: ["a copy must be whole", "the network it is given, and no other"],
+    broken.Unseeded: ["the same image must give the same maps", "torch.manual_seed(0)"],
+    broken.Noisy: ["the same image must give the same maps", "two passes in eval mode"],
+    broken.OverTheBatch: ["an image alone and among others", "never over the batch"],
+    broken.NotFinite: ["feature maps must be finite"],
+    broken.Unreached: ["gradients must reach every parameter", "extra"],
+    broken.NoBlocks: ["must name blocks where a mixture of experts can stand"],
+    broken.BlocksOfAnother: ["each Block must be a part of the network", "does not hold"],
+    broken.SequentialBlocks: ["mlp=None must not be an nn.Sequential", "one more layer"],
+    broken.NoSuchMlp: ["mlp='mlp'", "give mlp=None for a block without"],
+    broken.WrongBlockWidth: ["a mixture of experts must fit into the blocks"],
+    broken.ForgetsNames: ["weights that were saved must be loaded", "WeightsError"],
+    broken.FillsIn: ["a file of another network must be refused"],
+    broken.ConvertedRaises: ["ValueError with the reason for a foreign file", "KeyError"],
+    SlowNets: ["imports_torch: importing it must import no slow library"],
+}
+
+
+def test_a_sound_family_passes():
+    check_backbone(Nets, "plain")
+
+
+@pytest.mark.parametrize("family", CASES, ids=lambda each: each.__name__)
+def test_a_broken_rule_is_named(family: type[BackboneFamily]) -> None:
+    with pytest.raises(BrokenRuleError) as caught:
+        check_backbone(family, "plain")
+    text = str(caught.value)
+    assert family.__name__ in text or family.__module__ in text
+    for part in CASES[family]:
+        assert part in text, text

@@ -1,0 +1,80 @@
+"""`check_dataset` passes a sound dataset, and names the rule that a broken one breaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import broken_datasets as broken
+import pytest
+from imports_torch import SlowShelf
+from sound_dataset import Shelf, fill
+from sound_task_type import Spot
+
+from usmt import Dataset, TaskSpec
+from usmt.testing import BrokenRuleError, check_dataset
+
+CASES = {
+    broken.NoCard: ["card must tell people", "organ, licence, obtain, sources, files"],
+    broken.KeysTwice: ["a key of its own", "'p0' at spots.csv:2 and at spots.csv:3"],
+    broken.NoSource: ["source_id of a record", "the patient or video, or the key"],
+    broken.SplitsASource: ["one source on one side", "source p0", "train at spots.csv:2"],
+    broken.OddSplit: ["split of a record", "train, val, test", "'validation'"],
+    broken.Unpicklable: ["picklable", "no open files or lambdas"],
+    broken.LeavesOut: ["keep a row that cannot be used", "1 records with a defect"],
+    broken.ReadsImagesAtOnce: ["records must read no image", "0.png"],
+    broken.Flickers: ["reading a record must give the same each time", "spots.csv:2"],
+    broken.FloatImages: ["uint8, (H, W) grey", "float64 of shape (24, 32)"],
+    broken.OfThisProcess: ["another process must read the same", "record '0.png'"],
+    broken.WrongLabels: ["what the type 'spot' documents", "not two numbers"],
+    broken.Substitutes: ["0.png emptied", "as if nothing were wrong", "never put anything"],
+    broken.StaleFingerprint: ["fingerprint must change", "0.png cut in half"],
+    broken.RaisesItsOwn: ["must be a DataError", "spots.csv:8", "TypeError"],
+    broken.AnyFolder: ["DataError for a root that is not its own", "no error"],
+    broken.NoPixelSize: ["pixel_size must give width and height of a pixel in mm", "(0.0, 0.0)"],
+    broken.FitsAll: ["misfits must say why a task cannot be served", "(other)"],
+    SlowShelf: ["imports_torch: importing it must import no slow library"],
+}
+
+
+def task(kind: str = "spot") -> TaskSpec:
+    fields = {"organ": "any", "dataset": "shelf", "flip": "none"}
+    return TaskSpec(id=f"find_{kind}", title="Spot", type=kind, **fields)
+
+
+def check(dataset: type[Dataset], root: Path) -> None:
+    check_dataset(
+        dataset, root, tasks=[task()], task_types=[Spot], unfit=[task("other")], defects=1
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("data") / "shelf")
+
+
+def test_a_sound_dataset_passes_and_its_files_stay_as_they_were(root: Path) -> None:
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in root.iterdir()}
+    check(Shelf, root)
+    assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in root.iterdir()} == before
+
+
+def test_an_instance_and_options_by_name(root: Path) -> None:
+    check_dataset(Shelf(Shelf.Options(root=root)), tasks=[task()], task_types=[Spot], images=2)
+    check_dataset(Shelf, {"root": root}, tasks=[task()], task_types=[Spot], images=2)
+
+
+@pytest.mark.parametrize("dataset", CASES, ids=lambda each: each.__name__)
+def test_a_broken_rule_is_named(dataset: type[Dataset], root: Path) -> None:
+    with pytest.raises(BrokenRuleError) as caught:
+        check(dataset, root)
+    text = str(caught.value)
+    assert dataset.__name__ in text or dataset.__module__ in text
+    for part in CASES[dataset]:
+        assert part in text, text
+
+
+def test_a_wrong_call_is_told(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(BrokenRuleError, match="needs the task type of each task"):
+        check_dataset(Shelf, root, tasks=[task()])
+    with pytest.raises(BrokenRuleError, match="its options and files must be sound ones"):
+        check(Shelf, tmp_path)

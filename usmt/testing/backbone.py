@@ -1,0 +1,130 @@
+"""`check_backbone`: what holds for every network of a family of backbones."""
+
+from __future__ import annotations
+
+from usmt.backbone_family import BackboneCard, BackboneFamily
+from usmt.errors import ConfigError
+from usmt.testing.broken_rule import BrokenRuleError, described, keeping, told_alone
+from usmt.testing.discovery import check_imports_nothing_slow
+
+JUNK_NAMES = (
+    "",
+    " ",
+    "no_such_network",
+    "a:b",
+    "../weights.pth",
+    "résumé",
+    "x" * 300,
+    "a.b.c",
+    "*",
+)
+
+
+@told_alone
+def check_backbone(
+    family: type[BackboneFamily], name: str, *, image_size: int = 64, maps: int = 4
+) -> None:
+    """Checks one network of a family, with random weights: nothing is downloaded. Trains it for a
+    few steps on the processor, so that a small network of the family is best.
+
+    Args:
+        family: the class.
+        name: of the network, without the family.
+        image_size: side of the square input in pixels: a multiple of the card's `multiple`, small.
+        maps: number of feature maps that are asked for.
+
+    Raises:
+        BrokenRuleError: for the first rule that does not hold.
+    """
+    # They need torch, which the modules that plugins import must not.
+    from usmt.testing.encoder_rules import check_encoder
+    from usmt.testing.mixture_rules import check_mixture
+    from usmt.testing.weight_rules import check_weight_file
+
+    with keeping(f"{family.__name__}() must work without arguments"):
+        given = family()
+    card = _check_names(given, name)
+    _check_sizes(given, card, image_size, maps)
+    check_encoder(given, card, image_size, maps)
+    check_mixture(given, name, image_size, maps)
+    check_weight_file(given, name, image_size, maps)
+    check_imports_nothing_slow(family)
+
+
+def _check_names(family: BackboneFamily, name: str) -> BackboneCard:
+    """What is known of the networks before one is built."""
+    of = type(family).__name__
+    for asked, expected in ((name, True), *((junk, False) for junk in JUNK_NAMES)):
+        rule = f"{of}.has must say whether there is a network of a name, and never raise"
+        with keeping(rule, given=f"{asked!r}"):
+            has = family.has(asked)
+        if has is not expected:
+            raise BrokenRuleError(
+                rule, given=f"{asked!r}", expected=str(expected), found=described(has)
+            )
+    with keeping(f"{of}.cards must list the networks of the family, and .card any that it has"):
+        cards = list(family.cards())
+        card = family.card(name)
+    for each in (*cards, card):
+        _check_card(family, each)
+    if card.name != name:
+        raise BrokenRuleError(
+            f"{of}.card must give the card of the network that was asked for",
+            expected=name,
+            found=card.name,
+        )
+    names = [each.name for each in cards]
+    if len(set(names)) < len(names):
+        raise BrokenRuleError(f"{of}.cards must list each network once", found=", ".join(names))
+    return card
+
+
+def _check_card(family: BackboneFamily, card: BackboneCard) -> None:
+    of = type(family).__name__
+    if not isinstance(card, BackboneCard):
+        raise BrokenRuleError(
+            f"{of}.cards must be a list of usmt.BackboneCard", found=described(card)
+        )
+    lacking = [
+        field
+        for field, needed in (
+            ("title", True),
+            ("licence", bool(card.weights)),
+            ("obtain", bool(card.weights) or card.gated),
+        )
+        if needed and not getattr(card, field)
+    ]
+    if lacking:
+        raise BrokenRuleError(
+            f"{of}: a card must tell people what they need to know before they use the network",
+            given=card.name,
+            expected="a title; where there are weights, their licence and how to obtain them",
+            found=f"nothing for {', '.join(lacking)}",
+        )
+    if not family.has(card.name):
+        raise BrokenRuleError(f"{of}.has must know every network of `cards`", found=card.name)
+
+
+def _check_sizes(family: BackboneFamily, card: BackboneCard, image_size: int, maps: int) -> None:
+    """An input that does not fit is told."""
+    of = type(family).__name__
+    if image_size % card.multiple:
+        raise BrokenRuleError(
+            f"{of}: the check needs an image_size that the network takes",
+            expected=f"a multiple of {card.multiple}",
+            found=str(image_size),
+            do="correct `multiple` in the card, or the call of check_backbone",
+        )
+    if card.multiple == 1:
+        return
+    rule = f"{of}.build must raise a ConfigError for an input that does not fit the network"
+    given = f"image_size {image_size + 1}, where the card says a multiple of {card.multiple}"
+    do = "check image_size first, and say which would fit"
+    with keeping(rule, given=given, do=do):
+        try:
+            family.build(
+                card.name, image_size=image_size + 1, maps=maps, drop_path=0.0, pretrained=False
+            )
+        except ConfigError:
+            return
+    raise BrokenRuleError(rule, given=given, expected="a ConfigError", found="a network", do=do)

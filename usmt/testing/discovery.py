@@ -1,0 +1,66 @@
+"""What must hold when usmt looks for plugins: their modules are imported by every command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from usmt.testing.broken_rule import BrokenRuleError
+
+SLOW = [
+    *("torch", "torchvision", "torchmetrics", "timm", "transformers", "accelerate", "safetensors"),
+    *("segmentation_models_pytorch", "cv2", "scipy", "sklearn", "skimage", "pandas", "matplotlib"),
+    *("nibabel", "SimpleITK", "pydicom", "h5py", "ray"),
+]
+"""Libraries that take longer to import than a command may."""
+
+_WATCHED_IMPORT = """
+import importlib, json, sys, traceback
+
+module, slow, path = json.loads(sys.argv[1])
+sys.path[:] = path
+found = {}
+
+class Watcher:
+    def find_spec(self, name, path=None, target=None):
+        if name in slow and name not in found:
+            frames = [f for f in traceback.extract_stack()[:-1] if "importlib" not in f.filename]
+            found[name] = f"{frames[-1].filename}:{frames[-1].lineno}"
+
+sys.meta_path.insert(0, Watcher())
+importlib.import_module(module)
+print("\\n" + json.dumps(found))
+"""
+
+
+def check_imports_nothing_slow(plugin_class: type) -> None:
+    """Imports the module of a class in a process of its own, and looks at what comes with it."""
+    module = plugin_class.__module__
+    rule = f"{module}: importing it must import no slow library, for every usmt command does so"
+    if module == "__main__":
+        raise BrokenRuleError(
+            rule,
+            found=f"{plugin_class.__name__} is defined in a script",
+            do="define it in a module of its own, and import it from there",
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHED_IMPORT, json.dumps([module, SLOW, sys.path])],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    if done.returncode:
+        raise BrokenRuleError(
+            rule,
+            expected=f"`import {module}` works in a fresh process",
+            found=(done.stderr.strip().splitlines() or ["it ended without a word"])[-1],
+            do="a plugin must not need what only its tests have set up",
+        )
+    if slow := json.loads(done.stdout.splitlines()[-1]):
+        raise BrokenRuleError(
+            rule,
+            found="; ".join(f"{name}, by {place}" for name, place in slow.items()),
+            do="import it inside the methods that need it",
+        )
