@@ -9,6 +9,7 @@ take about ten minutes on two processor cores. The same libraries draw the same 
 from __future__ import annotations
 
 import argparse
+import csv
 import shutil
 import sys
 import tempfile
@@ -18,7 +19,9 @@ from pathlib import Path
 import matplotlib
 from diagrams import draw_intervals, draw_paradigms, draw_split
 from matplotlib.figure import Figure
+from PIL import Image
 
+from usmt import load, load_catalogue, load_plugins
 from usmt.cli.main import main
 
 DOCS = Path(__file__).parent
@@ -44,14 +47,11 @@ def intervals(folder: Path) -> None:
 
 
 def sheet(folder: Path) -> None:
-    """What `usmt phantom sheet` draws, in fewer colours."""
-    from PIL import Image
-
-    with tempfile.TemporaryDirectory() as place:
-        whole = Path(place) / "sheet.png"
-        usmt("phantom", "sheet", "--size", "120", "--out", str(whole))
-        with Image.open(whole) as picture:
-            picture.quantize(96).save(folder / "phantom_sheet.png", optimize=True)
+    """What `usmt phantom sheet` draws of the challenge's tasks."""
+    challenge = load_catalogue(load_plugins()).task_ids("all")
+    tasks = [word for task in challenge for word in ("--task", task)]
+    usmt("phantom", "sheet", *tasks, "--size", "112", "--out", str(folder / "phantom_sheet.png"))
+    lighten(folder / "phantom_sheet.png")
 
 
 def network(folder: Path) -> None:
@@ -59,9 +59,10 @@ def network(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         run = Path(place) / "run"
         tasks = [word for task in TASKS for word in ("--task", task)]
-        usmt("train", *tasks, "--out", str(run))
+        usmt("train", *tasks, "--out", str(run), "--set", "epochs=32")
         shutil.copyfile(run / "figures" / "routing.png", folder / "routing.png")
         save(draw_predictions(run), folder / "predictions.png")
+        lighten(folder / "predictions.png")
 
 
 def study(folder: Path) -> None:
@@ -82,10 +83,6 @@ PICTURES: dict[str, Callable[[Path], None]] = {
 
 def draw_predictions(run: Path) -> Figure:
     """Of each task the first test image by key: as it is, with its label, with the prediction."""
-    import csv
-
-    from usmt import load, load_plugins
-
     model = load(run)
     Phantom = load_plugins().dataset("phantom")
     phantom = Phantom(Phantom.Options())
@@ -119,6 +116,13 @@ def save(figure: Figure, path: Path) -> None:
     with matplotlib.rc_context({"svg.hashsalt": path.stem}):
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, dpi=120, metadata=metadata)
+
+
+def lighten(path: Path) -> None:
+    """Fewer colours, a fraction of the bytes: speckle is hard to compress."""
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
+        few.save(path, optimize=True)
 
 
 def usmt(*arguments: str) -> None:

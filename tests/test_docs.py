@@ -28,7 +28,7 @@ SHORT_STUDY_REAL = SHORT_REAL.replace("--set epochs=1", "--budget epochs=1 --see
 
 
 FEW_PLANTED = "--images 40 --test 10"
-SHORT_FAMILY = "--budget epochs=1 --seeds 0 --paradigms au,cg"
+SHORT_FAMILY = "--budget epochs=1 --seeds 0 --groups family_sharing --paradigms cg,au"
 WITH_CODE = ("measurements.md",)
 """Pages whose Python works on what their commands have made."""
 

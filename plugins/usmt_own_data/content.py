@@ -17,12 +17,14 @@ Label = int | float | tuple[float, ...] | tuple[tuple[float, float], ...] | tupl
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """None is what the record does not have, or what could not be read of it."""
+    """None is what the record does not have, or what could not be read of it. `pixel_size` is the
+    width and height of a pixel in mm."""
 
     image: Path | None = None
     label: Label | None = None
     mask: Path | None = None
     reader: MaskReader | None = None
+    pixel_size: tuple[float, float] | None = None
 
 
 def image_of(record: Record) -> np.ndarray:

@@ -38,6 +38,15 @@ def number_in(column: str, cell: str) -> float:
     return value
 
 
+def side_length_in(column: str, cell: str) -> float:
+    """A number above 0; NaN for an empty cell."""
+    if not cell:
+        return math.nan
+    if not (value := number_in(column, cell)) > 0:
+        raise CellError(column, cell, "a number above 0")
+    return value
+
+
 def flag_in(column: str, cell: str) -> bool:
     """0 or 1, false or true."""
     if (value := _FLAGS.get(cell.lower())) is None:

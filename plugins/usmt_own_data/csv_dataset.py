@@ -24,7 +24,7 @@ from usmt import (
     read_table,
     root_folder,
 )
-from usmt_own_data.content import fingerprint_of, image_of, label_of
+from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
 from usmt_own_data.csv_layout import DELIMITERS, CsvLayout, misfits_of_layout
 from usmt_own_data.csv_rows import RowReader
 
@@ -74,6 +74,10 @@ class Csv(Dataset):
 
     def fingerprint(self, record: Record) -> str | None:
         return fingerprint_of(record)
+
+    def pixel_size(self, record: Record) -> tuple[float, float] | None:
+        content: Content = record.payload
+        return content.pixel_size
 
     def read_image(self, record: Record) -> np.ndarray:
         """Also of a record with a defect, if its image is known."""

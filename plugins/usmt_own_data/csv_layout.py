@@ -68,6 +68,11 @@ class CsvLayout(DatasetLayout):
         description="a plugin's task type: columns of 0 and 1, by name; the label is the set of "
         "names whose cell is 1",
     )
+    pixel_size: tuple[Column, Column] | None = Field(
+        default=None,
+        description="columns of the width and height of a pixel in mm, the same one twice where "
+        "pixels are square; an empty cell is an unknown size",
+    )
     source: Column | None = Field(
         default=None,
         description="column of the patient or video; without it each image is a source of its own",
@@ -88,6 +93,7 @@ class CsvLayout(DatasetLayout):
         split only where these are."""
         yield "image", self.image
         yield from (("where", column) for column in self.where)
+        yield from (("pixel_size", column) for column in self.pixel_size or ())
         if not labelled:
             return
         for key in ("mask", "label", "value", "source", "split"):

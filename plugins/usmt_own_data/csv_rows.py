@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from usmt import DataError, Fault, Faults, NamedFiles, Record, TableRow, TaskSpec
 from usmt_own_data.content import Content, Label
-from usmt_own_data.csv_cells import CellError, class_in, filled, flag_in, number_in, side_in
+from usmt_own_data.csv_cells import (
+    CellError,
+    class_in,
+    filled,
+    flag_in,
+    number_in,
+    side_in,
+    side_length_in,
+)
 from usmt_own_data.csv_layout import CsvLayout
 from usmt_own_data.layout_fields import Side
 from usmt_own_data.mask_values import mask_reader
@@ -48,10 +57,13 @@ class RowReader:
             cells.faults.append(Fault(text, "duplicate row"))
         if self._labelled:
             return self._labelled_record(row.place, key, image, cells)
-        return Record(self._task, key, key, row.place, payload=Content(image))
+        content = Content(image, pixel_size=self._pixel_size(cells))
+        defect = Faults(cells.faults) if cells.faults else None
+        return Record(self._task, key, key, row.place, payload=content, defect=defect)
 
     def _labelled_record(self, place: str, key: str, image: Path | None, cells: _Cells) -> Record:
         layout = self._layout
+        pixel_size = self._pixel_size(cells)
         mask = cells.read(layout.mask, self._files.find) if layout.mask else None
         label = None if layout.mask else self._label(cells)
         source = cells.read(layout.source, filled("the patient or video")) if layout.source else key
@@ -59,7 +71,7 @@ class RowReader:
         if layout.split:
             side = cells.read(layout.split, side_in(layout.splits))
         faults = cells.faults
-        content = Content(image, label, mask, self._mask_reader)
+        content = Content(image, label, mask, self._mask_reader, pixel_size)
         return Record(
             task=self._task,
             key=key,
@@ -70,6 +82,13 @@ class RowReader:
             payload=Content(image) if faults else content,
             defect=Faults(faults) if faults else None,
         )
+
+    def _pixel_size(self, cells: _Cells) -> tuple[float, float] | None:
+        """None where the table does not tell it."""
+        if self._layout.pixel_size is None:
+            return None
+        sides = cells.each(self._layout.pixel_size, side_length_in)
+        return None if sides is None or math.isnan(sum(sides)) else (sides[0], sides[1])
 
     def _label(self, cells: _Cells) -> Label | None:
         """What needs no file; None where a cell is at fault."""

@@ -118,6 +118,18 @@ def test_a_family_of_a_plugin_that_failed(usmt: Usmt, tmp_path: Path):
     assert answer.code == 1 and "no licence server" in answer.err
 
 
+def test_a_family_that_breaks_harms_no_other(usmt: Usmt, tmp_path: Path):
+    broken = TWIN.replace("        half =", "        raise OSError('disk gone')\n        half =")
+    broken = broken.replace("return name ==", "return 1 / 0 and name ==")
+    (tmp_path / "breaking_plugin.py").write_text(broken)
+    answer = usmt("backbones", "list", "--plugins-dir", tmp_path)
+    assert answer.code == 0 and DINOV3 in answer.out
+    assert "the family twin failed: OSError: disk gone" in answer.err
+    assert usmt("backbones", "show", DINOV3, "--plugins-dir", tmp_path).code == 0
+    answer = usmt("backbones", "show", "house_vit", "--plugins-dir", tmp_path)
+    assert answer.code == 1 and "the family twin failed: ZeroDivisionError" in answer.err
+
+
 def test_training_names_it_the_same_way(usmt: Usmt, tmp_path: Path):
     answer = usmt(
         *("train", "--task", "fetal_head", "--dry-run", "--out", tmp_path / "run"),

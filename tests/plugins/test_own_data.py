@@ -454,6 +454,20 @@ def test_images_alone_need_no_other_column(table: Path) -> None:
         dataset.records(task)
 
 
+def test_the_size_of_a_pixel(table: Path) -> None:
+    write(table, "file,sx,sy", "img/1.png,0.1,0.25", "img/2.png,,0.25", "img/3.png,0,0.25")
+    dataset = opened(Csv, table)
+    task = of_table("classification", pixel_size=["sx", "sy"])
+    known, unknown, odd = dataset.unlabelled(task)
+    assert (dataset.pixel_size(known), dataset.pixel_size(unknown)) == ((0.1, 0.25), None)
+    assert (known.defect, unknown.defect) == (None, None)
+    assert odd.defect == "sx is '0', expected a number above 0"
+    square = of_table("classification", pixel_size=["sy", "sy"])
+    assert dataset.pixel_size(dataset.unlabelled(square)[2]) == (0.25, 0.25)
+    with pytest.raises(DataError, match="no column 'size', which `pixel_size` in the layout names"):
+        dataset.unlabelled(of_table("classification", pixel_size=["size", "size"]))
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "reason"),
     [

@@ -31,8 +31,14 @@ def list_backbones(
     session = open_session(None, plugins_dir, json)
     plugins = session.plugins
     classes = plugins.backbones.values() if family is None else [plugins.backbone(family)]
-    families = [cls() for cls in classes]
-    rows = [as_data(card, each, session) for each in families for card in each.cards()]
+    rows = []
+    for each in [cls() for cls in classes]:
+        try:
+            rows += [as_data(card, each, session) for card in each.cards()]
+        except Exception as error:  # whatever a plugin's code may raise; the others are listed
+            session.output.warning(
+                f"the family {each.name} failed: {type(error).__name__}: {error}"
+            )
     session.output.data(rows)
     session.output.table("", COLUMNS, [[_brief(row)[name] for name in COLUMNS] for row in rows])
 

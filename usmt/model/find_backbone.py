@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from usmt.backbone_family import BackboneFamily
 from usmt.errors import ConfigError, near
@@ -19,14 +20,16 @@ def find_backbone(plugins: Plugins, name: str) -> tuple[BackboneFamily, str]:
         ConfigError: no family has it, or several have.
         PluginError: there is no such family, or two plugins give it.
     """
+    faults: list[str] = []
     prefix, colon, rest = name.partition(":")
     if colon:
         family = plugins.backbone(prefix)()
-        if family.has(rest):
+        if _has(family, rest, faults):
             return family, rest
-        raise _unknown(f"the family {prefix} has no backbone '{rest}'", rest, [family], plugins)
+        said = f"the family {prefix} has no backbone '{rest}'{near(rest, _names([family]))}"
+        raise _unknown(said, [*faults, *plugins.left_out()])
     families = [cls() for cls in plugins.backbones.values()]
-    having = [family for family in families if family.has(name)]
+    having = [family for family in families if _has(family, name, faults)]
     if len(having) > 1:
         owners = [family.name for family in having]
         raise ConfigError(
@@ -34,13 +37,29 @@ def find_backbone(plugins: Plugins, name: str) -> tuple[BackboneFamily, str]:
             hint=f"Write {' or '.join(f'{owner}:{name}' for owner in owners)}",
         )
     if not having:
-        raise _unknown(f"there is no backbone '{name}'", name, families, plugins)
+        said = f"there is no backbone '{name}'{near(name, _names(families))}"
+        raise _unknown(said, [*faults, *plugins.left_out()])
     return having[0], name
 
 
-def _unknown(
-    said: str, name: str, asked: Iterable[BackboneFamily], plugins: Plugins
-) -> ConfigError:
-    known = [card.name for family in asked for card in family.cards()]
-    lines = [f"{said}{near(name, known)}", *plugins.left_out()]
-    return ConfigError("\n".join(lines), hint="All that are known by name: usmt backbones list")
+def _has(family: BackboneFamily, name: str, faults: list[str]) -> bool:
+    """False, and a line in `faults`, for a family that breaks: the name may be another's."""
+    try:
+        return family.has(name)
+    except Exception as error:  # whatever a plugin's code may raise
+        faults.append(f"  the family {family.name} failed: {type(error).__name__}: {error}")
+        return False
+
+
+def _names(families: Iterable[BackboneFamily]) -> list[str]:
+    names = []
+    for family in families:
+        with suppress(Exception):  # told by `usmt backbones list`
+            names += [card.name for card in family.cards()]
+    return names
+
+
+def _unknown(said: str, reasons: Iterable[str]) -> ConfigError:
+    return ConfigError(
+        "\n".join([said, *reasons]), hint="All that are known by name: usmt backbones list"
+    )

@@ -256,7 +256,10 @@ def _mix_experts(backbone: Backbone, moe: MoE, conditioning: TaskConditioning) -
 
 def _check(moe: MoE, depth: int) -> None:
     if not 1 <= moe.blocks <= depth:
-        raise ConfigError(f"moe.blocks is {moe.blocks}, but the backbone has {depth} blocks")
+        raise ConfigError(
+            f"moe.blocks is {moe.blocks}, but the backbone has {depth} blocks",
+            hint=f"Set it to 1 to {depth}: it counts the last ones",
+        )
     if moe.experts < 1:
         raise ConfigError(f"moe.experts is {moe.experts}, expected 1 or more")
     if moe.top_k is not None and not 1 <= moe.top_k <= moe.experts:

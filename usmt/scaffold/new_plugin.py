@@ -52,7 +52,9 @@ class Naming:
             )
         package = name.replace("-", "_").lower()
         if keyword.iskeyword(package) or package in sys.stdlib_module_names:
-            raise ConfigError(f"'{name}' is a word or a module of Python's own", hint="Choose another name.")
+            raise ConfigError(
+                f"'{name}' is a word or a module of Python's own", hint="Choose another name."
+            )
         class_name = "".join(part[:1].upper() + part[1:] for part in package.split("_"))
         described = f"A {kind.replace('-', ' ')} for usmt: {package}."
         return cls(name, package, class_name, described)
@@ -74,7 +76,8 @@ def write_plugin(kind: PluginKind, name: str, out: Path, plugins: Plugins) -> li
     """
     naming = Naming.of(kind, name)
     _check_free(naming, plugins)
-    if out.is_symlink() or out.exists() and (not out.is_dir() or any(out.iterdir())):
+    empty_folder = out.is_dir() and not out.is_symlink() and not any(out.iterdir())
+    if not empty_folder and (out.exists() or out.is_symlink()):
         raise ConfigError(f"{out} is there already", hint="Choose another name, or another --out.")
     check_folder(out)
     place = out.resolve()
@@ -128,4 +131,3 @@ def _rendered(kind: PluginKind, naming: Naming) -> Iterator[tuple[str, str]]:
             template = environment.get_template(f"{folder}/{inside}")
             written = inside.removesuffix(".jinja").replace(PLACEHOLDER, naming.package)
             yield written, template.render(fields)
-

@@ -79,10 +79,10 @@ def test_the_labels_are_those_of_the_file(book: Path):
 
 
 def test_pixel_sizes_are_those_of_the_files(book: Path):
-    change(book, lambda a: a.update(pixel_mm=[0.2, 0.21]))
+    change(book, lambda a: a.update(pixel_mm=[0.2, 0.202]))
     dataset = opened(book)
     first, second, *_ = dataset.records(LESION)
-    assert dataset.pixel_size(first) == (0.2, 0.21) and dataset.pixel_size(second) == (0.2, 0.2)
+    assert dataset.pixel_size(first) == (0.2, 0.202) and dataset.pixel_size(second) == (0.2, 0.2)
 
 
 def test_what_was_not_annotated_is_no_record_and_what_is_not_there_is_empty(book: Path):

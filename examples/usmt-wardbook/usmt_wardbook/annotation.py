@@ -83,4 +83,5 @@ def read_annotation(path: Path, place: str) -> Annotation:
         key = ".".join(map(str, first["loc"]))
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         where = f"{place}: {key}" if key else place
-        raise DataError(Fault(f"{where}: {first['msg']}{more}", "annotation")) from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise DataError(Fault(f"{where}: {reason}{more}", "annotation")) from None
