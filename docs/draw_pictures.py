@@ -72,8 +72,8 @@ def study(folder: Path) -> None:
         usmt("phantom", "family", "--out", str(family))
         usmt("study", "run", str(family / "study.yaml"), "--out", str(found), "--jobs", "2")
         figures = found / "report" / "figures"
-        shutil.copyfile(figures / "MATRIX.svg", folder / "study_matrix.svg")
-        shutil.copyfile(figures / "CHANGES.svg", folder / "study_changes.svg")
+        shutil.copyfile(figures / "negative-transfer.png", folder / "study_matrix.png")
+        shutil.copyfile(figures / "change-02-au.png", folder / "study_changes.png")
 
 
 PICTURES: dict[str, Callable[[Path], None]] = {

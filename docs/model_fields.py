@@ -17,7 +17,14 @@ WORDS = {
     "string": "text",
     "null": "`null`",
 }
-MANY = {"whole number": "whole numbers", "number": "numbers", "text": "texts", "name": "names"}
+MANY = {
+    "whole number": "whole numbers",
+    "number": "numbers",
+    "text": "texts",
+    "name": "names",
+    "path": "paths",
+    "mapping": "mappings",
+}
 SIGNS = {
     "exclusiveMinimum": ">",
     "minimum": ">=",

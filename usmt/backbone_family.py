@@ -105,6 +105,10 @@ class BackboneFamily(ABC):
     def has(self, name: str) -> bool:
         """Whether `build` knows a network of this name, listed or not. Never raises."""
 
+    def names(self) -> Sequence[str]:
+        """All names that are worth suggesting for one that is misspelt; by default the cards'."""
+        return [card.name for card in self.cards()]
+
     def card(self, name: str) -> BackboneCard:
         """The card of any network that `has` knows; by default one of `cards`.
 

@@ -19,7 +19,7 @@ import pluggy
 from usmt import hookspecs
 from usmt.backbone_family import BackboneFamily
 from usmt.dataset import Dataset, DatasetCard, DatasetLayout, DatasetOptions
-from usmt.errors import PluginError, near
+from usmt.errors import PluginError, UsmtError, near
 from usmt.executor import Executor, ExecutorOptions
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType, TaskTypeOptions
@@ -63,6 +63,27 @@ def contained(errors: list[str], root: str) -> Iterator[None]:
 def _file_of(root: str) -> str:
     file = getattr(sys.modules.get(root), "__file__", None)
     return f" ({file})" if file else ""
+
+
+@contextmanager
+def blamed(what: str, of: object) -> Iterator[None]:
+    """Runs a plugin's code in the middle of a command: what it raises, but for errors that are
+    made for people, becomes a `PluginError` with the plugin's line.
+
+    Args:
+        what: was being done, for the message: `the family timm, building vit_tiny`.
+        of: the plugin's object, class or function whose code is run.
+    """
+    try:
+        yield
+    except UsmtError:
+        raise
+    except Exception as error:  # whatever a plugin's code may raise
+        place = _raised_at(error, str(getattr(of, "__module__", "")).partition(".")[0])
+        raise PluginError(
+            f"{what}: {type(error).__name__}: {error}{place}",
+            hint="This is a fault of the plugin that gives it; see: usmt plugins list",
+        ) from error
 
 
 def _raised_at(error: BaseException, root: str) -> str:

@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from usmt import Fault, Record, near
+from usmt import Fault, Record, Side, near
 from usmt_own_data.content import Content
 from usmt_own_data.image_folders import (
     ENDINGS,
+    beside_the_sides,
+    entries_of,
     files_below,
     images_below,
-    is_hidden,
+    is_image,
+    name_fault,
+    place_of,
+    shown,
     sides_of,
 )
-from usmt_own_data.layout_fields import SIDES, Side, source_in
+from usmt_own_data.layout_fields import SIDES, source_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +46,34 @@ class ClassFolders:
     def records(self) -> list[Record]:
         """One for each image; with a defect for each folder that is no class, each image beside
         the folders, and each class without images."""
-        records: list[Record] = []
-        sides = sides_of(self.top)
-        if sides[0][0] is not None:
-            records += self._beside_the_sides()
-        for side, folder in sides:
+        beside = beside_the_sides(self.top, self.ignored)
+        records = [self._defective(path, fault) for path, fault in beside]
+        for side, folder in sides_of(self.top):
             records += self._records_in(folder, side)
         held = {record.stratum for record in records}
         return records + [self._empty(name) for name in self.classes if name not in held]
 
     def _records_in(self, folder: Path, side: Side | None) -> list[Record]:
         records: list[Record] = []
-        for path in sorted(folder.iterdir()):
-            if is_hidden(path) or path.name in self.ignored:
+        for path in entries_of(folder):
+            if path.name in self.ignored:
                 continue
             name = self.labels.get(path.name, path.name)
             if path.is_dir() and name in self.classes:
                 records += [self._record(image, name, side) for image in images_below(path)]
             elif path.is_dir():
                 records.append(self._unknown_folder(path))
-            elif path.suffix.lower() in ENDINGS:
+            elif is_image(path):
                 text = "the image lies in no class folder"
                 records.append(self._defective(path, Fault(text, "no class folder")))
         return records
 
     def _record(self, image: Path, name: str, side: Side | None) -> Record:
-        key, defect = self._shown(image), None
+        key, defect = self._shown(image), name_fault(self.root, image)
         source: str | None = key
         if self.source is not None:
             source = source_in(self.source, image.relative_to(self.top).as_posix())
-            if source is None:
+            if source is None and defect is None:
                 defect = Fault(f"source: '{self.source}' finds no patient in the path", "no source")
         return Record(
             task=self.task,
@@ -83,19 +86,9 @@ class ClassFolders:
             defect=defect,
         )
 
-    def _beside_the_sides(self) -> list[Record]:
-        """What lies beside `train`, `val` and `test` is on no side."""
-        return [
-            self._defective(path, Fault(text, "unknown folder"))
-            for path in sorted(self.top.iterdir())
-            if not is_hidden(path) and path.name not in (*SIDES, *self.ignored)
-            if path.is_dir() or path.suffix.lower() in ENDINGS
-            for text in [f"beside {_listed(SIDES)}, and on none of these sides{_near(path, SIDES)}"]
-        ]
-
     def _unknown_folder(self, folder: Path) -> Record:
-        known = [*self.classes, *self.labels]
-        text = f"the folder '{folder.name}' is no class{_near(folder, [*known, *SIDES])}, "
+        known = [*self.classes, *self.labels, *SIDES]
+        text = f"the folder '{shown(folder.name)}' is no class{near(folder.name, known)}, "
         text += f"expected {_listed(self.classes)}; name it in `labels` or `ignore` of the layout"
         return self._defective(folder, Fault(text, "unknown folder"))
 
@@ -105,7 +98,7 @@ class ClassFolders:
         places = [path / folder for _, path in sides_of(self.top) for folder in folders]
         there = [path for path in places if path.is_dir()]
         if other := [file for path in there for file in files_below(path)]:
-            text += f", which holds '{other[0].name}'; images are {', '.join(ENDINGS)}"
+            text += f", which holds '{shown(other[0].name)}'; images are {', '.join(ENDINGS)}"
         return self._defective(there[0] if there else self.top / name, Fault(text, "empty class"))
 
     def _defective(self, path: Path, reason: Fault) -> Record:
@@ -113,11 +106,7 @@ class ClassFolders:
         return Record(self.task, place, place, place, payload=Content(), defect=reason)
 
     def _shown(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
-
-
-def _near(path: Path, known: Sequence[str]) -> str:
-    return near(path.name, known)
+        return place_of(self.root, path)
 
 
 def _listed(names: Sequence[str]) -> str:

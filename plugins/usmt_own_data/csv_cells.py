@@ -9,8 +9,8 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from usmt import Fault, near
-from usmt_own_data.layout_fields import SIDES, Side
+from usmt import Fault, Side, near
+from usmt_own_data.layout_fields import SIDES
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST = 1e9

@@ -27,6 +27,7 @@ from usmt import (
 from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
 from usmt_own_data.csv_layout import DELIMITERS, CsvLayout, misfits_of_layout
 from usmt_own_data.csv_rows import RowReader
+from usmt_own_data.image_folders import entries_of, shown
 
 FILES = """\
 ROOT/
@@ -104,9 +105,11 @@ class Csv(Dataset):
         """Raises `DataError` for one that cannot be read from end to end."""
         path = self._root / layout.table
         if not path.is_file():
-            beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            beside = entries_of(path.parent) if path.parent.is_dir() else []
+            meant = near(path.name, [shown(each.name) for each in beside if each != path])
+            text = f"csv: '{self._root}' has no file '{layout.table}'{meant}"
             raise DataError(
-                f"csv: '{self._root}' has no file '{layout.table}'{near(path.name, beside)}",
+                text + ", but a folder of this name" * path.is_dir(),
                 hint="`table` in the spec's layout names it",
             )
         given = layout.delimiter or ("tab" if path.suffix.lower() == ".tsv" else "comma")
@@ -126,6 +129,9 @@ def _check_columns(table: Table, layout: CsvLayout, *, labelled: bool) -> None:
     ]
     if not lacking:
         return
+    if table.columns and table.columns[0].lower().startswith("sep="):
+        hint = "Remove the first line: it is Excel's, and the header must be first."
+        raise DataError(f"{table.header}: '{table.columns[0]}' is no header", hint=hint)
     header = ", ".join(table.columns) or "none"
     others = [name for name, char in DELIMITERS.items() if char in header]
     hint = f"its columns: {header[:200]}"

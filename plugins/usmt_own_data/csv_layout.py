@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from usmt import DatasetLayout, TaskSpec
-from usmt_own_data.layout_fields import Below, Side, Text, unknown_classes
+from usmt import DatasetLayout, Side, TaskSpec
+from usmt_own_data.layout_fields import Below, Text, unknown_classes
 from usmt_own_data.mask_values import MaskValues, misfits_of_values
 
 Column = Annotated[str, Field(min_length=1)]

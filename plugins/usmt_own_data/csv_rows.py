@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from usmt import DataError, Fault, Faults, NamedFiles, Record, TableRow, TaskSpec
+from usmt import DataError, Fault, Faults, NamedFiles, Record, Side, TableRow, TaskSpec
 from usmt_own_data.content import Content, Label
 from usmt_own_data.csv_cells import (
     CellError,
@@ -19,7 +19,6 @@ from usmt_own_data.csv_cells import (
     side_length_in,
 )
 from usmt_own_data.csv_layout import CsvLayout
-from usmt_own_data.layout_fields import Side
 from usmt_own_data.mask_values import mask_reader
 
 T = TypeVar("T")
@@ -43,6 +42,7 @@ class RowReader:
         self._classes: list[str] = list(getattr(task, "classes", ()))
         self._mask_reader = mask_reader(layout.values, self._classes) if layout.mask else None
         self._first_place: dict[str, str] = {}
+        self._mask_of: dict[Path, str] = {}
 
     def record(self, row: TableRow) -> Record:
         """The row's record."""
@@ -65,6 +65,9 @@ class RowReader:
         layout = self._layout
         pixel_size = self._pixel_size(cells)
         mask = cells.read(layout.mask, self._files.find) if layout.mask else None
+        if mask and image and (other := self._mask_of.setdefault(mask, key)) != key:
+            text = f"{layout.mask} '{self._files.key(mask)}' is already the mask of '{other}'"
+            cells.faults.append(Fault(text, "one mask twice"))
         label = None if layout.mask else self._label(cells)
         source = cells.read(layout.source, filled("the patient or video")) if layout.source else key
         side: Side | None = None

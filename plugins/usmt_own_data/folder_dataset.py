@@ -22,7 +22,15 @@ from usmt import (
 )
 from usmt_own_data.class_folders import ClassFolders
 from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
-from usmt_own_data.image_folders import ENDINGS, files_below, images_below, needed_folder
+from usmt_own_data.image_folders import (
+    ENDINGS,
+    files_below,
+    images_below,
+    name_fault,
+    needed_folder,
+    place_of,
+    shown,
+)
 from usmt_own_data.layout_fields import Below, SourcePattern, Text, unknown_classes
 from usmt_own_data.mask_pairs import MaskPairs
 from usmt_own_data.mask_values import MaskValues, mask_reader, misfits_of_values
@@ -37,7 +45,7 @@ ROOT/                                ROOT/
 Above them may be train/, val/ and test/, the official split."""
 
 OF_TYPE = {
-    "classification": ("labels", "ignore"),
+    "classification": ("labels",),
     "segmentation": ("images", "masks", "suffix", "values"),
 }
 """The keys of a layout that are for one type alone."""
@@ -53,7 +61,8 @@ class FolderLayout(DatasetLayout):
         "the class",
     )
     ignore: list[Text] = Field(
-        default=[], description="classification: folders that are no class and are left out"
+        default=[],
+        description="folders that are left out, among those of classes, sides or images",
     )
     images: Below = Field(default="images", description="segmentation: folder of the images")
     masks: Below = Field(
@@ -136,27 +145,28 @@ class Folder(Dataset):
             images = images_below(self._top(FolderLayout.model_validate(task.layout)))
         else:
             images = self._mask_pairs(task).images_alone()
-        keys = [image.relative_to(self._root).as_posix() for image in images]
         return [
-            Record(task.id, key, key, key, payload=Content(image))
-            for key, image in zip(keys, images, strict=True)
+            Record(task.id, key, key, key, payload=Content(image), defect=defect)
+            for image in images
+            for key, defect in [(place_of(self._root, image), name_fault(self._root, image))]
         ]
 
     def remarks(self) -> list[Defect]:
-        """Files that are no images, by their endings."""
-        others = [path for path in files_below(self._root) if path.suffix.lower() not in ENDINGS]
-        first = {path.suffix.lower(): path for path in reversed(others)}
-        counts = Counter(path.suffix.lower() for path in others)
-        return [
-            Defect(
-                "",
-                first[ending].relative_to(self._root).as_posix(),
-                f"files that end in '{ending}' are not read: {count} of them; this is the first",
-                "file that is not read",
-                "warning",
-            )
-            for ending, count in sorted(counts.items())
-        ]
+        """Links to folders, and files that are no images, by their endings."""
+        found = list(files_below(self._root))
+        links = [path for path in found if path.is_dir()]
+        others = [path for path in found if path.suffix.lower() not in ENDINGS]
+        counts = Counter(path.suffix.lower() for path in others if path not in links)
+        text = "a link to a folder; such are followed only where the spec names them"
+        remarks = [self._remark(path, text, "link") for path in links]
+        for ending, count in sorted(counts.items()):
+            first = next(path for path in others if path.suffix.lower() == ending)
+            text = f"files that end in '{shown(ending)}' are not read: {count} of them; this is the"
+            remarks.append(self._remark(first, f"{text} first", "file that is not read"))
+        return remarks
+
+    def _remark(self, path: Path, text: str, kind: str) -> Defect:
+        return Defect("", place_of(self._root, path), text, kind, "warning")
 
     def fingerprint(self, record: Record) -> str | None:
         return fingerprint_of(record)
@@ -193,6 +203,7 @@ class Folder(Dataset):
             suffix=layout.suffix,
             reader=mask_reader(layout.values, _classes(task)),
             source=layout.source,
+            ignored=layout.ignore,
         )
 
 

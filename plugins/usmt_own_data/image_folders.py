@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from usmt import DataError, near
-from usmt_own_data.layout_fields import SIDES, Side
+from usmt import DataError, Fault, Side, near
+from usmt_own_data.layout_fields import SIDES
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 """Of files that are taken for images, in small or capital letters."""
@@ -17,19 +18,63 @@ def is_hidden(path: Path) -> bool:
     return path.name.startswith((".", "__MACOSX")) or path.name in ("Thumbs.db", "desktop.ini")
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """Files and folders in a folder, in a fixed order, hidden ones left out. Raises `DataError`
+    where it cannot be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if not is_hidden(path))
+    except OSError as error:
+        raise DataError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
+
+
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files, in a fixed order, hidden ones left out."""
-    for path in sorted(folder.iterdir()):
-        if is_hidden(path):
-            continue
-        if path.is_dir():
+    """All files, in a fixed order, hidden ones left out, and links to folders, which are not
+    followed: they may lead round in a circle. Raises `DataError`."""
+    for path in entries_of(folder):
+        if path.is_dir() and not path.is_symlink():
             yield from files_below(path)
         else:
             yield path
 
 
 def images_below(folder: Path) -> list[Path]:
-    return [path for path in files_below(folder) if path.suffix.lower() in ENDINGS]
+    return [path for path in files_below(folder) if is_image(path)]
+
+
+def is_image(path: Path) -> bool:
+    """By its ending."""
+    return path.suffix.lower() in ENDINGS and not path.is_dir()
+
+
+def shown(name: str) -> str:
+    """A name as people and keys say it; bytes that are not UTF-8 as `\\xff`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def place_of(root: Path, path: Path) -> str:
+    """A path below the root as people and keys say it, the same on every machine."""
+    return shown(path.relative_to(root).as_posix())
+
+
+def name_fault(root: Path, path: Path) -> Fault | None:
+    """Of a path that cannot be written down as text."""
+    if place_of(root, path) == path.relative_to(root).as_posix():
+        return None
+    return Fault("the name is not UTF-8; rename the file or its folder", "file name")
+
+
+def beside_the_sides(top: Path, ignored: Collection[str] = ()) -> list[tuple[Path, Fault]]:
+    """What lies beside `train`, `val` and `test`, if these are there: images and folders, which
+    are on no side."""
+    if sides_of(top)[0][0] is None:
+        return []
+    listed = ", ".join(SIDES)
+    return [
+        (path, Fault(f"beside {listed}, and on none of these sides{meant}", "unknown folder"))
+        for path in entries_of(top)
+        if path.name not in (*SIDES, *ignored) and (path.is_dir() or is_image(path))
+        for meant in [near(path.name, SIDES)]
+    ]
 
 
 def sides_of(folder: Path) -> list[tuple[Side | None, Path]]:
@@ -44,9 +89,9 @@ def needed_folder(root: Path, folder: Path, key: str) -> Path:
     """Raises `DataError` for a folder that is not there, with the nearest name beside it."""
     if folder.is_dir():
         return folder
-    shown = folder.relative_to(root).as_posix()
-    beside = [path.name for path in folder.parent.iterdir()] if folder.parent.is_dir() else []
+    beside = entries_of(folder.parent) if folder.parent.is_dir() else []
+    names = [shown(path.name) for path in beside]
     raise DataError(
-        f"folder: '{root}' has no folder '{shown}'{near(folder.name, beside)}",
+        f"folder: '{root}' has no folder '{place_of(root, folder)}'{near(folder.name, names)}",
         hint=f"`{key}` in the spec's layout names it; see: usmt datasets show folder",
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from usmt import near
+from usmt import Side, near
 
 
 def _below_root(text: str) -> str:
@@ -33,7 +33,6 @@ def _written(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
-Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
 
 Below = Annotated[str, AfterValidator(_below_root)]

@@ -7,10 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from usmt import Fault, Record
+from usmt import Fault, Record, Side
 from usmt_own_data.content import Content
-from usmt_own_data.image_folders import images_below, needed_folder, sides_of
-from usmt_own_data.layout_fields import Side, source_in
+from usmt_own_data.image_folders import (
+    beside_the_sides,
+    images_below,
+    name_fault,
+    needed_folder,
+    place_of,
+    shown,
+    sides_of,
+)
+from usmt_own_data.layout_fields import source_in
 from usmt_own_data.mask_values import MaskReader
 
 
@@ -24,6 +32,7 @@ class MaskPairs:
         images, masks: folders; they may be one, then `suffix` tells which file is a mask.
         suffix: what the name of a mask has after that of its image, before the ending.
         source: a pattern that finds the patient in an image's path relative to `top`.
+        ignored: folders of images, or beside those of the sides, that are left out.
     """
 
     task: str
@@ -34,11 +43,17 @@ class MaskPairs:
     suffix: str
     reader: MaskReader
     source: str | None
+    ignored: Sequence[str] = ()
 
     def records(self) -> list[Record]:
         """One for each image, with a defect where it has no mask or several; and one with a
-        defect for each mask without an image. Raises `DataError` where a folder is missing."""
-        return [record for side, place in sides_of(self.top) for record in self._of(place, side)]
+        defect for each mask without an image, and for what lies beside the folders of the sides.
+        Raises `DataError` where a folder is missing."""
+        beside = beside_the_sides(self.top, self.ignored)
+        records = [self._defective(path, fault) for path, fault in beside]
+        for side, place in sides_of(self.top):
+            records += self._of(place, side)
+        return records
 
     def images_alone(self) -> list[Path]:
         """The images, whether they have masks or not; of a folder that has no `images`, all."""
@@ -53,21 +68,43 @@ class MaskPairs:
         masks = needed_folder(self.root, place / self.masks, "masks")
         by_name = _by_name(images, self._images(images, masks))
         masks_by_name = _by_name(masks, self._masks(images, masks), self.suffix)
+        strays = dict(beside_the_sides(images, self.ignored))
         for name, files in by_name.items():
             for image in files:
+                at = next((path for path in (image, *image.parents) if path in strays), None)
+                if at is not None:
+                    yield self._defective(image, strays[at])
+                    continue
                 inner = side or _side_in(name)
                 yield self._record(image, inner, files, masks_by_name.get(name, []), masks)
         for name, files in masks_by_name.items():
             if name not in by_name:
-                text = f"a mask without an image, expected '{name}' in {self._shown(images)}/"
+                text = (
+                    f"a mask without an image, expected '{shown(name)}' in {self._shown(images)}/"
+                )
                 yield from (self._defective(mask, Fault(text, "mask alone")) for mask in files)
+        for mask in self._below(masks, images) if images != masks else []:
+            if not mask.stem.endswith(self.suffix):
+                text = f"the name does not end in '{self.suffix}', as `suffix` says of masks"
+                yield self._defective(mask, Fault(text, "mask alone"))
 
     def _images(self, images: Path, masks: Path) -> list[Path]:
-        found = _below(images, masks)
+        found = self._below(images, masks)
         return [path for path in found if images != masks or not path.stem.endswith(self.suffix)]
 
     def _masks(self, images: Path, masks: Path) -> list[Path]:
-        return [path for path in _below(masks, images) if path.stem.endswith(self.suffix)]
+        return [path for path in self._below(masks, images) if path.stem.endswith(self.suffix)]
+
+    def _below(self, folder: Path, other: Path) -> list[Path]:
+        """The image files of a folder, without those of another one that may lie in it, and those
+        of ignored folders."""
+        inside = folder in other.parents
+        return [
+            path
+            for path in images_below(folder)
+            if not (inside and other in path.parents)
+            if path.relative_to(folder).parts[0] not in self.ignored
+        ]
 
     def _record(
         self,
@@ -77,11 +114,13 @@ class MaskPairs:
         masks: Sequence[Path],
         folder: Path,
     ) -> Record:
-        key, defect = self._shown(image), None
+        key, defect = self._shown(image), name_fault(self.root, image)
         source: str | None = key
         if self.source is not None:
             source = source_in(self.source, image.relative_to(self.top).as_posix())
-        if source is None:
+        if defect is not None:  # of a name that cannot be said, nothing else is
+            source = key
+        elif source is None:
             defect = Fault(f"source: '{self.source}' finds no patient in the path", "no source")
         elif len(namesakes) > 1:
             defect = Fault(f"one name for {_names(namesakes)}", "one name twice")
@@ -105,13 +144,7 @@ class MaskPairs:
         return Record(self.task, place, place, place, payload=Content(), defect=reason)
 
     def _shown(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
-
-
-def _below(folder: Path, other: Path) -> list[Path]:
-    """The image files of a folder, without those of another one that may lie in it."""
-    inside = folder in other.parents
-    return [path for path in images_below(folder) if not inside or other not in path.parents]
+        return place_of(self.root, path)
 
 
 def _by_name(folder: Path, files: Sequence[Path], suffix: str = "") -> Mapping[str, list[Path]]:
@@ -133,4 +166,4 @@ def _side_in(name: str) -> Side | None:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    return ", ".join(path.name for path in paths[:4])
+    return ", ".join(shown(path.name) for path in paths[:4])

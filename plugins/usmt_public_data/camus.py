@@ -22,12 +22,14 @@ from usmt import (
     Faults,
     Record,
     RootOptions,
+    Side,
     TaskSpec,
     fingerprint_files,
     root_folder,
 )
 from usmt_public_data.files import (
     below,
+    entries_of,
     misfits_of,
     missing_file,
     numbered_lines,
@@ -42,7 +44,6 @@ STRUCTURES = ("background", "left_ventricle", "myocardium", "left_atrium")
 """As numbered in the masks; the ventricle is its cavity, up to the endocardium."""
 
 IMAGES, LISTS = "database_nifti", "database_split"
-Side = Literal["train", "val", "test"]
 SIDES: dict[str, Side] = {
     "subgroup_training.txt": "train",
     "subgroup_validation.txt": "val",
@@ -133,11 +134,10 @@ class Camus(Dataset):
     def remarks(self) -> list[Defect]:
         """Folders and files that are none of a patient's."""
         known = {self._root / IMAGES / patient for patient in self._folders}
-        strange = sorted(set((self._root / IMAGES).iterdir()) - known)
         return [
             Defect("", below(self._root, path), "no patient's folder; not read", "file", "warning")
-            for path in strange
-            if path.name[0] != "."
+            for path in entries_of(self._root / IMAGES)
+            if path not in known
         ]
 
     def fingerprint(self, record: Record) -> str | None:
@@ -145,7 +145,7 @@ class Camus(Dataset):
         label = (shot.frame, shot.frames, shot.label)
         return fingerprint_files(label, *filter(None, (shot.image, shot.mask)))
 
-    def pixel_size(self, record: Record) -> tuple[float, float]:
+    def pixel_size(self, record: Record) -> tuple[float, float] | None:
         shot: Shot = record.payload
         return read_pixel_size(shot.image)
 
@@ -165,7 +165,7 @@ class Camus(Dataset):
 
     @cached_property
     def _folders(self) -> set[str]:
-        found = (path for path in (self._root / IMAGES).iterdir() if path.is_dir())
+        found = (path for path in entries_of(self._root / IMAGES) if path.is_dir())
         return {path.name for path in found if _PATIENT.fullmatch(path.name)}
 
     @cached_property

@@ -27,9 +27,10 @@ from usmt import (
 from usmt_public_data.ddti_case import Case, Mark, Outline, read_case
 from usmt_public_data.files import (
     below,
+    entries_of,
     image_at,
     images_in,
-    in_order,
+    is_there,
     misfits_of,
     missing_file,
     unnamed_images,
@@ -89,7 +90,8 @@ class Ddti(Dataset):
         super().__init__(options)
         expected = "ROOT/*.xml and ROOT/*.jpg"
         self._root = root_folder("ddti", options.root, expected=expected)
-        if not any(self._root.glob("*.xml")):
+        self._files = [path for path in entries_of(self._root) if path.suffix == ".xml"]
+        if not self._files:
             raise DataError(f"ddti: '{self._root}' has no XML file", hint=f"expected {expected}")
 
     @classmethod
@@ -154,8 +156,7 @@ class Ddti(Dataset):
 
     @cached_property
     def _cases(self) -> list[Case]:
-        files = (path for path in self._root.glob("*.xml") if path.name[0] != ".")
-        return [read_case(path) for path in sorted(files, key=in_order)]
+        return [read_case(path) for path in self._files]
 
     @cached_property
     def _images(self) -> dict[str, list[Path]]:
@@ -200,7 +201,7 @@ class Ddti(Dataset):
         stratum: str,
         defect: Fault | None = None,
     ) -> Record:
-        if defect is None and not nodules.image.is_file():
+        if defect is None and not is_there(nodules.image):
             defect = missing_file(self._root, nodules.image)
         key = below(self._root, nodules.image)
         return Record(

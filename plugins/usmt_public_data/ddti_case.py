@@ -99,6 +99,8 @@ def _parsed(path: Path) -> tuple[Element, dict[Element, int]]:
         parser.Parse(path.read_bytes(), True)
     except expat.ExpatError as error:
         raise _CaseError(error.lineno, f"not XML: {expat.ErrorString(error.code)}") from None
+    except (LookupError, ValueError) as error:  # an encoding that is unknown, or not served
+        raise _CaseError(1, f"not XML: {error}") from None
     except OSError as error:
         raise _CaseError(1, f"cannot be read: {error.strerror}", "unreadable file") from None
     return builder.close(), lines

@@ -26,6 +26,7 @@ from usmt_public_data.files import (
     Files,
     fingerprint_of,
     image_of,
+    is_there,
     label_of,
     misfits_of,
     missing_file,
@@ -146,7 +147,7 @@ class FetalPlanes(Dataset):
             faults.append(Fault(f"Image_name '{name}' is not a name", "path outside the root"))
         elif (place := first.setdefault(name, row.place)) != row.place:
             faults.append(Fault(f"Image_name '{name}' is already in {place}", "duplicate row"))
-        elif not image.is_file():
+        elif not is_there(image):
             faults.append(missing_file(self._root, image))
         if not patient:
             faults.append(Fault("Patient_num is empty", "missing value"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,18 +53,50 @@ def in_order(path: Path) -> tuple[object, ...]:
     return tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
 
 
+def is_hidden(path: Path) -> bool:
+    """What operating systems and editors leave behind: `._1.png`, `.ipynb_checkpoints`,
+    `__MACOSX`, `Thumbs.db`. It is no part of a dataset."""
+    return path.name.startswith((".", "__MACOSX")) or path.name in ("Thumbs.db", "desktop.ini")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; not where no file can have this name."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than 255 bytes, or with a null character
+        return False
+
+
+def entries_of(folder: Path) -> list[Path]:
+    """Files and folders in a folder, in the order of their numbers, hidden ones left out. Raises
+    `DataError` where it cannot be read."""
+    try:
+        return sorted((path for path in folder.iterdir() if not is_hidden(path)), key=in_order)
+    except FileNotFoundError:
+        raise DataError(f"{folder}: there is no such folder") from None
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from None
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files, in the order of their numbers, hidden ones left out; links to folders are not
+    followed. Raises `DataError`."""
+    for path in entries_of(folder):
+        if not path.is_dir():
+            yield path
+        elif not path.is_symlink():
+            yield from files_below(path)
+
+
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder, in the order of their numbers; hidden files are the operating
-    system's. Raises `DataError` where there is no such folder."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
-    files = (path for path in folder.iterdir() if path.name[0] != ".")
-    return sorted((path for path in files if path.suffix.lower() in IMAGES), key=in_order)
+    """The image files of a folder, in the order of their numbers. Raises `DataError`."""
+    return [path for path in entries_of(folder) if path.suffix.lower() in IMAGES]
 
 
 def below(root: Path, path: Path) -> str:
-    """A path as people and keys say it, the same on every machine."""
-    return path.relative_to(root).as_posix()
+    """A path as people and keys say it, the same on every machine; bytes that are not UTF-8 as
+    `\\xff`."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def read_lines(path: Path) -> list[str]:
@@ -94,10 +127,8 @@ def unnamed_images(root: Path, named: Iterable[Path], what: str) -> list[Defect]
     """For `Dataset.remarks`: one warning for all images below the root that no record is read
     from. `what` says why, e.g. `no list names`."""
     known = set(named)
-    found = (path for path in root.rglob("*") if path.suffix.lower() in IMAGES)
-    unnamed = sorted(
-        (path for path in found if path not in known and path.name[0] != "."), key=in_order
-    )
+    found = (path for path in files_below(root) if path.suffix.lower() in IMAGES)
+    unnamed = [path for path in found if path not in known]
     if not unnamed:
         return []
     text = f"images that {what}: {len(unnamed)}; this is the first"
@@ -133,7 +164,7 @@ def image_of(record: Record) -> np.ndarray:
 def image_at(path: Path | None, record: Record) -> np.ndarray:
     """An image file of a record. Where it is not there and the record says so already, the
     `DataError` has the record's own defect."""
-    if path is None or (record.defect is not None and not path.is_file()):
+    if path is None or (record.defect is not None and not is_there(path)):
         raise DataError(record.defect or "no image")
     return read_image(path)
 

@@ -30,6 +30,7 @@ from usmt_public_data.ellipse import Ellipse, fitted_ellipse
 from usmt_public_data.files import (
     below,
     image_at,
+    is_there,
     misfits_of,
     missing_file,
     unnamed_images,
@@ -187,7 +188,7 @@ class Hc18(Dataset):
                 text = f"{column} is '{row.cells[column]}', expected a number of mm"
                 faults.append(Fault(text, "wrong value"))
         for path in filter(None, (image, outline)):
-            if not path.is_file():
+            if not is_there(path):
                 faults.append(missing_file(self._root, path))
         return Record(
             task.id,

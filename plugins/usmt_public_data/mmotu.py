@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from usmt import (
     Dataset,
     DatasetCard,
     Defect,
+    Fault,
     Record,
     RootOptions,
     TaskSpec,
@@ -25,6 +27,7 @@ from usmt_public_data.files import (
     below,
     fingerprint_of,
     image_of,
+    is_there,
     joined_mask,
     misfits_of,
     missing_file,
@@ -58,12 +61,14 @@ _EXPECTED = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a list; `kind` is empty in a list without."""
+    """One line of a list; `name` is empty where it names no image, `kind` also in a list without
+    kinds."""
 
     name: str
     side: Literal["train", "test"]
     place: str
-    kind: str
+    kind: str = ""
+    defect: Fault | None = None
 
 
 class Mmotu(Dataset):
@@ -109,21 +114,22 @@ class Mmotu(Dataset):
         return misfits_of(task, {"segmentation": outlines, "classification": KINDS})
 
     def records(self, task: TaskSpec) -> list[Record]:
-        """Those of the lists, in their order. Raises `DataError` for a list that cannot be read."""
+        """Those of the lists, in their order, and one with a defect for each line that names no
+        image. Raises `DataError` for a list that cannot be read."""
         classes: list[str] = list(getattr(task, "classes", ()))
         if classes == ["background", "tumour"]:
             return [self._record(task, entry, None) for entry in self._listed(".txt", _NAMED)]
         return [
-            self._record(task, entry, classes.index(entry.kind))
+            self._record(task, entry, classes.index(entry.kind) if entry.kind else None)
             for entry in self._listed("_cls.txt", _NAMED_WITH_KIND)
-            if entry.kind in classes
+            if entry.kind in classes or not entry.kind
         ]
 
     def remarks(self) -> list[Defect]:
         named = [
             path
             for entry in self._listed(".txt", _NAMED)
-            for path in (self._image(entry), self._outline(entry), self._coloured(entry))
+            for path in (self._image(entry), *self._annotations(entry))
         ]
         return unnamed_images(self._root, named, "no list names")
 
@@ -143,29 +149,46 @@ class Mmotu(Dataset):
         return mask if files.label is None else mask * np.uint8(files.label)
 
     def _listed(self, ending: str, line: re.Pattern[str]) -> Iterator[Entry]:
-        """The entries of both lists. Raises `DataError` for a line that is none, or one that
-        names an image again."""
+        """The entries of both lists. Raises `DataError`."""
         first: dict[str, str] = {}
+        other = self._sides(".txt" if ending == "_cls.txt" else "_cls.txt")
         for part, side in SIDES.items():
             path = self._root / f"{part}{ending}"
             for number, text in numbered_lines(path):
                 place = f"{path.name}:{number}"
                 match = line.fullmatch(text.strip())
                 if match is None:
-                    raise DataError(
-                        f"{path}:{number}: found '{text}', expected {_EXPECTED[ending]}"
+                    fault = Fault(
+                        f"found '{text[:80]}', expected {_EXPECTED[ending]}", "wrong line"
                     )
-                name = match["name"]
-                if (before := first.setdefault(name, place)) != place:
-                    raise DataError(f"{path}:{number}: '{name}' is listed already, in {before}")
+                    yield Entry("", side, place, defect=fault)
+                    continue
+                name, defect = match["name"], None
                 kind = KINDS[int(match["kind"])] if ending == "_cls.txt" else ""
-                yield Entry(name, side, place, kind)
+                if (before := first.setdefault(name, place)) != place:
+                    defect = Fault(f"'{name}' is listed already, in {before}", "listed twice")
+                elif name in other and other[name][0] != side:
+                    text = f"'{name}' is on another side in {other[name][1]}"
+                    defect = Fault(text, "two sides")
+                yield Entry(name, side, place, kind, defect)
+
+    def _sides(self, ending: str) -> dict[str, tuple[str, str]]:
+        """Side and place of each image in the lists of this ending, as far as they can be read."""
+        sides: dict[str, tuple[str, str]] = {}
+        for part, side in SIDES.items():
+            with suppress(DataError):
+                for number, text in numbered_lines(self._root / f"{part}{ending}"):
+                    if match := _NAMED.match(text):
+                        sides.setdefault(match["name"], (side, f"{part}{ending}:{number}"))
+        return sides
 
     def _record(self, task: TaskSpec, entry: Entry, label: int | None) -> Record:
         image, outline = self._image(entry), self._outline(entry)
         masks = (outline,) if task.type == "segmentation" else ()
-        lacking = next((path for path in (image, *masks) if not path.is_file()), None)
-        key = below(self._root, image)
+        lacking = next((path for path in (image, *masks) if not is_there(path)), None)
+        defect = entry.defect or (missing_file(self._root, lacking) if lacking else None)
+        twice = entry.defect is not None and entry.defect.kind in ("wrong line", "listed twice")
+        key = entry.place if twice else below(self._root, image)
         return Record(
             task.id,
             key,
@@ -174,7 +197,7 @@ class Mmotu(Dataset):
             stratum=entry.kind,
             split=entry.side,
             payload=Files(image, masks, label),
-            defect=missing_file(self._root, lacking) if lacking else None,
+            defect=defect,
         )
 
     def _image(self, entry: Entry) -> Path:
@@ -183,5 +206,7 @@ class Mmotu(Dataset):
     def _outline(self, entry: Entry) -> Path:
         return self._root / "annotations" / f"{entry.name}_binary.PNG"
 
-    def _coloured(self, entry: Entry) -> Path:
-        return self._root / "annotations" / f"{entry.name}.PNG"
+    def _annotations(self, entry: Entry) -> list[Path]:
+        """The outline, the same in colour, and a copy of it that the archive holds of some."""
+        endings = ("_binary.PNG", ".PNG", "_binary_binary.PNG")
+        return [self._root / "annotations" / f"{entry.name}{ending}" for ending in endings]

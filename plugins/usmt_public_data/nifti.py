@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,19 +33,11 @@ def read_slice(path: Path, frame: int | None = None, frames: int = 1) -> np.ndar
         DataError: it is no whole NIfTI file, has another shape, or holds other numbers than 0 to
             255; they are not scaled, since nothing says how.
     """
-    import nibabel
-
-    try:
-        image = nibabel.load(path)
-        shape = image.shape
-        while len(shape) > 2 and shape[-1] == 1:
-            shape = shape[:-1]
-        pixels = np.asanyarray(image.dataobj).reshape(shape)
-    except FileNotFoundError:
-        raise _fault(path, "there is no such file", "missing file") from None
-    except Exception as error:  # gzip, zlib and nibabel raise whatever a damaged file leads them to
-        text = f"cannot be read as NIfTI: {str(error) or type(error).__name__}"
-        raise _fault(path, text, "unreadable image") from None
+    _, pixels = _unpacked(path)
+    shape = pixels.shape
+    while len(shape) > 2 and shape[-1] == 1:
+        shape = shape[:-1]
+    pixels = pixels.reshape(shape)
     if frame is not None and len(shape) == 2:
         pixels, shape = pixels[..., None], (*shape, 1)
     expected = 2 if frame is None else 3
@@ -52,23 +47,45 @@ def read_slice(path: Path, frame: int | None = None, frames: int = 1) -> np.ndar
     return _as_uint8(path, pixels if frame is None else pixels[..., frame]).T
 
 
-def read_pixel_size(path: Path) -> tuple[float, float]:
-    """Width and height of a pixel in mm, as the header has them.
+def read_pixel_size(path: Path) -> tuple[float, float] | None:
+    """Width and height of a pixel in mm, as the header has them; None where it names no unit.
 
     Raises `DataError` for a file that cannot be read, or whose header names another unit.
     """
-    import nibabel
-
-    try:
-        header = nibabel.load(path).header
-        unit, (width, height) = header.get_xyzt_units()[0], header.get_zooms()[:2]
-    except Exception as error:  # as in `read_slice`
-        text = f"cannot be read as NIfTI: {str(error) or type(error).__name__}"
-        raise _fault(path, text, "unreadable image") from None
-    if unit not in ("mm", "unknown") or not (width > 0 and height > 0):
+    header, _ = _unpacked(path)
+    unit, (width, height) = header.get_xyzt_units()[0], header.get_zooms()[:2]
+    if unit == "unknown":
+        return None
+    if unit != "mm" or not (width > 0 and height > 0):
         text = f"pixels of {width:g} x {height:g} {unit}, expected mm"
         raise _fault(path, text, "pixel size")
     return float(width), float(height)
+
+
+def _unpacked(path: Path) -> tuple[Any, np.ndarray]:
+    """Header and read-only array of a `.nii.gz`. Raises `DataError`."""
+    try:
+        changed = path.stat().st_mtime_ns
+        return _last_unpacked(path, changed)
+    except FileNotFoundError:
+        raise _fault(path, "there is no such file", "missing file") from None
+    except Exception as error:  # gzip, zlib and nibabel raise whatever a damaged file leads them to
+        text = f"cannot be read as NIfTI: {str(error) or type(error).__name__}"
+        raise _fault(path, text, "unreadable image") from None
+
+
+@lru_cache(maxsize=4)
+def _last_unpacked(path: Path, changed: int) -> tuple[Any, np.ndarray]:
+    """The files read last, for those whose images are read one by one; `changed` is the file's
+    time. The whole file is unpacked first: nibabel stops at the last pixel, before the checksum."""
+    import nibabel
+
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
+    pixels = np.asanyarray(image.dataobj)
+    if pixels.size == 0 or pixels.ndim < 2:
+        raise ValueError(f"the array is {pixels.shape}, expected an image")
+    pixels.setflags(write=False)
+    return image.header, pixels
 
 
 def _as_uint8(path: Path, pixels: np.ndarray) -> np.ndarray:
@@ -80,7 +97,7 @@ def _as_uint8(path: Path, pixels: np.ndarray) -> np.ndarray:
         if pixels.min() < 0 or pixels.max() > 255:
             found = f"{pixels.min():g} to {pixels.max():g}"
             raise _fault(path, f"pixels are {found}, expected 0 to 255", "pixel format")
-    return np.ascontiguousarray(pixels, np.uint8)
+    return np.array(pixels, np.uint8, order="C")  # a copy: the file may be read from again
 
 
 def _fault(path: Path, text: str, kind: str) -> DataError:

@@ -25,7 +25,7 @@ from usmt import (
     fingerprint_files,
     root_folder,
 )
-from usmt_public_data.files import below, in_order, misfits_of
+from usmt_public_data.files import below, entries_of, misfits_of
 from usmt_public_data.pocus_metadata import CLASSES, TABLE, Metadata, class_of, remarks_on
 
 Probe = Literal["convex", "linear"]
@@ -84,7 +84,8 @@ class Pocus(Dataset):
         "Ultrasound Image Analysis, Applied Sciences 11, 672 (2021), doi:10.3390/app11020672",
         obtain="git clone https://github.com/jannisborn/covid19_ultrasound; ROOT is the clone. "
         "Videos of other sources that its data/README.md names are not in it.",
-        sources="patients, column 'Patient ID / Name' of the metadata; else the video or image",
+        sources="patients, column 'Patient ID / Name' of the metadata; else its source and "
+        "URL, else the video or image; all of a source where a row's cells are shifted",
         splits="none; the authors ask to split by video or patient",
         files="data/pocus_images/{convex,linear}/*.{png,jpg,jpeg}, "
         "data/pocus_videos/{convex,linear}/*.{mp4,avi,gif,mov,mpeg}, named Cov..., Pneu..., "
@@ -110,7 +111,7 @@ class Pocus(Dataset):
         classes: list[str] = list(getattr(task, "classes", ()))
         records = []
         for medium in layout.media:
-            for path in self._files(medium, layout.probes):
+            for path in self._certain(medium, layout.probes):
                 label = class_of(path)
                 if label is None:
                     text = "the name begins with none of Cov, Pneu, Reg, Vir, which say the class"
@@ -121,7 +122,7 @@ class Pocus(Dataset):
         return records
 
     def remarks(self) -> list[Defect]:
-        found = [path for medium in SUFFIXES for path in self._files(medium, PROBES)]
+        found = [path for medium in SUFFIXES for path in self._certain(medium, PROBES)]
         return remarks_on(self._root, found, self._metadata)
 
     def fingerprint(self, record: Record) -> str | None:
@@ -151,9 +152,14 @@ class Pocus(Dataset):
             path
             for folder in folders
             if folder.is_dir()
-            for path in sorted(folder.iterdir(), key=in_order)
+            for path in entries_of(folder)
             if path.suffix.lower() in SUFFIXES[medium]
         ]
+
+    def _certain(self, medium: Medium, probes: tuple[Probe, ...]) -> list[Path]:
+        """Those of whose class the authors are sure."""
+        files = self._files(medium, probes)
+        return [path for path in files if not self._metadata.is_uncertain(path)]
 
     def _stills(self, medium: Medium, path: Path, label: int) -> Iterator[tuple[Still, str | None]]:
         """What is to be read from a file, each with its defect."""
@@ -182,12 +188,11 @@ class Pocus(Dataset):
         self, task: TaskSpec, still: Still, label: str = "", defect: str | None = None
     ) -> Record:
         name = below(self._root, still.path)
-        patient = self._metadata.patient(still.path)
         key = name if still.frame is None else f"{name}#{still.frame}"
         return Record(
             task=task.id,
             key=key,
-            source_id=f"patient {patient}" if patient else name,
+            source_id=self._metadata.source(still.path) or name,
             place=key,
             stratum=label,
             payload=still,
@@ -196,4 +201,5 @@ class Pocus(Dataset):
 
     @cached_property
     def _metadata(self) -> Metadata:
-        return Metadata(self._root)
+        files = [path for medium in SUFFIXES for path in self._files(medium, PROBES)]
+        return Metadata(self._root, files)

@@ -18,6 +18,7 @@ from usmt import (
     Fault,
     Record,
     RootOptions,
+    Side,
     TaskSpec,
     root_folder,
 )
@@ -27,6 +28,7 @@ from usmt_public_data.files import (
     fingerprint_of,
     image_of,
     images_in,
+    is_there,
     label_of,
     misfits_of,
     missing_file,
@@ -36,8 +38,6 @@ from usmt_public_data.files import (
 )
 
 SERVED = {"segmentation": ("background", "nodule")}
-
-Side = Literal["train", "val", "test"]
 
 
 class Tn3kOptions(RootOptions):
@@ -134,7 +134,7 @@ class Tn3k(Dataset):
         self, task: TaskSpec, image: Path, side: Side | None, defect: Fault | None = None
     ) -> Record:
         mask = _mask(image)
-        lacking = next((path for path in (image, mask) if not path.is_file()), None)
+        lacking = next((path for path in (image, mask) if not is_there(path)), None)
         if lacking is not None:
             defect = missing_file(self._root, lacking)
         key = below(self._root, image)

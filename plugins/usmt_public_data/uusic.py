@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from usmt import (
     DataError,
     Dataset,
     DatasetCard,
-    DatasetLayout,
     Defect,
     Fault,
     Faults,
@@ -22,44 +19,17 @@ from usmt import (
     RootOptions,
     TaskSpec,
     fingerprint_files,
+    near,
     root_folder,
 )
-from usmt_public_data.files import (
-    below,
-    images_in,
-    missing_file,
-    numbered_lines,
-    unnamed_images,
-)
+from usmt_public_data.files import below, is_there, missing_file, unnamed_images
 from usmt_public_data.uusic_config import check_classes, read_config
+from usmt_public_data.uusic_layout import UusicLayout
+from usmt_public_data.uusic_lists import Listed, files_of, folders_in, listed_in
 
 KINDS = ("classification", "segmentation")
 """Folders of the root, and the types of the tasks that they hold."""
-Side = Literal["train", "val", "test"]
-LISTS: dict[str, Side] = {"train.txt": "train", "val.txt": "val", "test.txt": "test"}
 BLACK_AND_WHITE = (0, 255)
-
-
-class UusicLayout(DatasetLayout):
-    """Which of the datasets in the root is the task's."""
-
-    folder: str = Field(
-        pattern=r"^[^./\\][^/\\]*$",
-        description="the dataset's folder below classification or segmentation",
-    )
-    merge: bool = Field(
-        default=False,
-        description="all structures of the masks are one class, as the challenge scores them",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One image, where it is named, and the side that the list is of."""
-
-    name: str
-    place: str
-    side: Side | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +64,9 @@ class Uusic(Dataset):
         "that are used",
         obtain="Register for the challenge and unpack its data; ROOT is the folder that holds "
         "classification and segmentation.",
-        sources="not known; an image that has a class and a mask, under one name, is one source",
+        sources="what `layout.source` finds in an image's name; without it not known, though the "
+        "names in some of the datasets may tell the patient. An image that has a class and a mask, "
+        "under one name, is one source.",
         splits="train.txt, val.txt and test.txt of each dataset, where they are there; the "
         "challenge's baseline draws them, by image",
         files="classification/FOLDER/{0,1,...}/*, segmentation/FOLDER/{imgs,masks}/*, and in each "
@@ -129,16 +101,19 @@ class Uusic(Dataset):
         folder = self._folder(task, layout.folder)
         classes = self._classes(task, layout, folder)
         first: dict[str, str] = {}
-        return [self._record(task, folder, listed, classes, first) for listed in _listed(folder)]
+        return [
+            self._record(task, layout, folder, listed, classes, first)
+            for listed in listed_in(folder)
+        ]
 
     def remarks(self) -> list[Defect]:
         """Datasets that cannot be read, images that the lists of theirs leave out, masks without
         an image."""
         remarks, named = [], []
-        for folder in (each for kind in KINDS for each in _folders(self._root / kind)):
+        for folder in (each for kind in KINDS for each in folders_in(self._root / kind)):
             try:
-                for listed in _listed(folder):
-                    named += _files(folder.parent.name, folder, listed.name)
+                for listed in listed_in(folder):
+                    named += files_of(folder.parent.name, folder, listed.name)
             except DataError as error:
                 remarks.append(Defect("", below(self._root, folder), error.message, "dataset"))
         what = "no list names, or masks without an image"
@@ -160,24 +135,25 @@ class Uusic(Dataset):
         return read_image(item.image)
 
     def read_label(self, record: Record, task: TaskSpec) -> Any:
-        from usmt import read_binary_mask
+        from usmt import read_binary_mask, read_mapped_mask
 
         item: Item = record.payload
         if record.defect is not None:
             raise DataError(record.defect)
         if item.mask is None:
             return item.label
-        return _classes_in(item) if item.classes else read_binary_mask(item.mask)
+        if item.classes:
+            return read_mapped_mask(item.mask, dict(item.classes))
+        return read_binary_mask(item.mask)
 
     def _folder(self, task: TaskSpec, name: str) -> Path:
         """Raises `DataError`."""
         folder = self._root / task.type / name
         if not folder.is_dir():
-            there = [path.name for path in _folders(self._root / task.type)]
-            near = get_close_matches(name, there, n=1, cutoff=0.6)
-            meant = f" (did you mean '{near[0]}'?)" if near else ""
+            there = [path.name for path in folders_in(self._root / task.type)]
+            text = f"'{self._root}' has no folder '{task.type}/{name}'{near(name, there)}"
             raise DataError(
-                f"task '{task.id}': '{self._root}' has no folder '{task.type}/{name}'{meant}",
+                f"task '{task.id}': {text}",
                 hint=f"There are: {', '.join(there) or 'none'}",
             )
         return folder
@@ -203,6 +179,7 @@ class Uusic(Dataset):
     def _record(
         self,
         task: TaskSpec,
+        layout: UusicLayout,
         folder: Path,
         listed: Listed,
         classes: tuple[tuple[int, int], ...],
@@ -210,7 +187,7 @@ class Uusic(Dataset):
     ) -> Record:
         """`first`, where each image was named first, is added to."""
         names: list[str] = list(getattr(task, "classes", ()))
-        files = _files(task.type, folder, listed.name)
+        files = files_of(task.type, folder, listed.name)
         label, faults = None, []
         if (place := first.setdefault(listed.name, listed.place)) != listed.place:
             faults.append(Fault(f"'{listed.name}' is already in {place}", "listed twice"))
@@ -222,13 +199,17 @@ class Uusic(Dataset):
             if label >= len(names):
                 text = f"the class {label} is not one of 0 to {len(names) - 1}"
                 faults.append(Fault(text, "class out of range"))
-        faults += [missing_file(self._root, path) for path in files if not path.is_file()]
+        faults += [missing_file(self._root, path) for path in files if not is_there(path)]
         image, mask = (*files, None, None)[:2]
         key = f"{task.type}/{folder.name}/{listed.name}"
+        source = self._source(layout, image)
+        if image is not None and layout.source is not None and source is None:
+            text = f"source: '{layout.source}' finds no patient in '{image.name[:80]}'"
+            faults.append(Fault(text, "no source"))
         return Record(
             task=task.id,
             key=key,
-            source_id=self._source(folder.name, image) or key,
+            source_id=source or key,
             place=f"{task.type}/{folder.name}/{listed.place}",
             stratum=names[label] if label is not None and label < len(names) else "",
             split=listed.side,
@@ -236,62 +217,13 @@ class Uusic(Dataset):
             defect=Faults(faults) if faults else None,
         )
 
-    def _source(self, folder: str, image: Path | None) -> str | None:
-        """Of an image that has a mask; it has the same name where it has a class."""
+    def _source(self, layout: UusicLayout, image: Path | None) -> str | None:
+        """The patient, where the layout says how names tell it. Else that of an image which has a
+        mask: it has the same name where it has a class."""
         if image is None:
             return None
-        masked = self._root / "segmentation" / folder / "imgs" / image.name
-        return f"{folder}/{image.name}" if masked.is_file() else None
-
-
-def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
-
-
-def _listed(folder: Path) -> list[Listed]:
-    """What the lists of a dataset name; without any list, all its images. Raises `DataError`."""
-    lists = [folder / name for name in LISTS if (folder / name).is_file()]
-    if lists:
-        return [
-            Listed(text, f"{path.name}:{line}", LISTS[path.name])
-            for path in lists
-            for line, text in numbered_lines(path)
-        ]
-    if folder.parent.name == "segmentation":
-        return [Listed(path.name, f"imgs/{path.name}", None) for path in images_in(folder / "imgs")]
-    names = [
-        f"{each.name}/{path.name}"
-        for each in _folders(folder)
-        if each.name.isdecimal()
-        for path in images_in(each)
-    ]
-    return [Listed(name, name, None) for name in names]
-
-
-def _files(kind: str, folder: Path, name: str) -> list[Path]:
-    """The image that a list names, and its mask; none if the name is not of that form."""
-    parts = name.split("/")
-    if any(part in ("", ".", "..") or "\\" in part for part in parts):
-        return []
-    if kind == "segmentation" and len(parts) == 1:
-        return [folder / "imgs" / name, folder / "masks" / name]
-    if kind == "classification" and len(parts) == 2 and parts[0].isdecimal():
-        return [folder / name]
-    return []
-
-
-def _classes_in(item: Item) -> np.ndarray:
-    """The mask with class numbers in place of the values of the file."""
-    from usmt import read_mask
-
-    assert item.mask is not None
-    pixels = read_mask(item.mask, 256)
-    numbers = np.full(256, 255, np.uint8)
-    for value, number in item.classes:
-        numbers[value] = number
-    strange = sorted(set(np.unique(pixels).tolist()) - {value for value, _ in item.classes})
-    if strange:
-        known = ", ".join(str(value) for value, _ in item.classes)
-        text = f"{item.mask.name}: mask has the value {strange[0]}, config.yaml knows {known}"
-        raise DataError(Fault(text, "mask values"))
-    return numbers[pixels]
+        if layout.source is not None:
+            patient = layout.source_in(image.name)
+            return f"{layout.folder} {patient}" if patient else None
+        masked = self._root / "segmentation" / layout.folder / "imgs" / image.name
+        return f"{layout.folder}/{image.name}" if is_there(masked) else None

@@ -3,6 +3,7 @@ name it is not YAML, but lines of `NUMBER:NAME`, for masks `NUMBER:NAME:VALUE`."
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ class Config:
 
 def read_config(path: Path, *, masks: bool) -> Config | None:
     """None where there is no such file. Raises `DataError`, with the line."""
-    if not path.is_file():
+    if not path.exists():
         return None
     form = "NUMBER:NAME:VALUE" if masks else "NUMBER:NAME"
     names: list[str] = []
@@ -29,7 +30,9 @@ def read_config(path: Path, *, masks: bool) -> Config | None:
     for line, text in numbered_lines(path):
         parts = [part.strip() for part in text.split(":")]
         sound = len(parts) == form.count(":") + 1 and parts[0] == str(len(names)) and parts[1]
-        if not sound or (masks and not (parts[2].isdecimal() and int(parts[2]) <= 255)):
+        if not sound or (
+            masks and not (re.fullmatch("[0-9]{1,3}", parts[2]) and int(parts[2]) <= 255)
+        ):
             hint = f"Expected {form}, numbers from 0" + (", values 0 to 255." if masks else ".")
             raise DataError(f"{path}:{line}: '{text[:60]}' is no class", hint=hint)
         names.append(parts[1])

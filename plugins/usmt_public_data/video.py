@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,9 @@ from usmt import DataError, Fault
 
 if TYPE_CHECKING:
     import cv2
+
+_READING = Lock()
+"""Threads that ask for frames of one video wait until one of them has decoded it."""
 
 UNCOUNTED = (".gif", ".mpeg")
 """Files that do not hold the number of their frames; these are decoded to count them."""
@@ -46,7 +50,8 @@ def sampled_frames(path: Path, rate: float, most: int) -> tuple[int, ...]:
 def read_frame(path: Path, frame: int, frames: tuple[int, ...]) -> np.ndarray:
     """One of the sampled frames, uint8 (H, W, 3) RGB. `frames` are all of them: they are decoded
     together and kept until another video is read. Raises `DataError`."""
-    return _decoded(path, frames)[frame]
+    with _READING:
+        return _decoded(path, frames)[frame].copy()
 
 
 @lru_cache(maxsize=1)

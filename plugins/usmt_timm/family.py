@@ -29,6 +29,11 @@ class TimmFamily(BackboneFamily):
 
         return bool(timm.is_model(name.partition(".")[0]))
 
+    def names(self) -> Sequence[str]:
+        import timm
+
+        return [*(card.name for card in CARDS), *timm.list_models()]
+
     def card(self, name: str) -> BackboneCard:
         """Of a network without a card: as timm describes it."""
         for card in CARDS:

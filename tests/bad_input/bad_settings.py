@@ -73,7 +73,7 @@ ASSIGNED = [
     set_("unknown option", f"{TYPES}.chanels=3", f"{TYPES}.chanels", "allowed"),
     set_("an option out of range", f"{TYPES}.fusion_channels=0", f"{TYPES}.fusion", "at least"),
     set_("unknown backbone", "backbone.name=test_vitt", "'test_vitt'", "did you mean 'test_vit"),
-    set_("a backbone without blocks", "backbone.name=resnet18", "backbone resnet18", "Use a ViT"),
+    set_("another kind of backbone", "backbone.name=vgg11", "backbone vgg11", "backbones list"),
     set_("unknown device", "device=gpu", "device: ", "'cuda'"),
     set_("no device", "device=cuda", "device: cuda", "--set device=cpu"),
     set_("fp16 without a device", "precision=fp16", "precision: fp16", "bf16 or fp32"),

@@ -40,6 +40,13 @@ def usmt_backbones():
     return [Twin]
 """
 
+NO_MLP = """from torch import nn
+        from usmt import Block, Encoder
+        net = nn.Conv2d(3, 8, 16, 16)
+        return Encoder(net, lambda net, images: [net(images)], [Block(net, 8)], (0,) * 3, (1,) * 3)
+"""
+WRONG_MAPS = NO_MLP.replace("net(images)", "net(images[0, 0])").replace("[Block(net, 8)]", "[]")
+
 
 @pytest.fixture
 def twins(tmp_path: Path, usmt: Usmt) -> Path:
@@ -128,6 +135,37 @@ def test_a_family_that_breaks_harms_no_other(usmt: Usmt, tmp_path: Path):
     assert usmt("backbones", "show", DINOV3, "--plugins-dir", tmp_path).code == 0
     answer = usmt("backbones", "show", "house_vit", "--plugins-dir", tmp_path)
     assert answer.code == 1 and "the family twin failed: ZeroDivisionError" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "raise NotImplementedError",
+            "raise OSError('disk gone')",
+            "building house: OSError: disk",
+        ),
+        ("raise NotImplementedError", "return None", "its family built no usmt.Encoder, but None"),
+        ("raise NotImplementedError", NO_MLP, "block 1, a Conv2d, has no 'mlp'"),
+        ("raise NotImplementedError", WRONG_MAPS, "backbone house, given one image: RuntimeError"),
+        ("def cards", "def __init__(self):\n        1 / 0\n\n    def cards", "ZeroDivisionError"),
+    ],
+)
+def test_what_a_family_does_wrong_is_told_with_its_line(
+    usmt: Usmt, tmp_path: Path, old: str, new: str, said: str
+):
+    text = TWIN.replace("NAME", "house").replace(old, new)
+    plugin = tmp_path / f"house_{tmp_path.name[-8:]}.py"  # a module of its own for each case
+    plugin.write_text(text)
+    answer = usmt(
+        *("train", "--task", "fetal_head", "--dry-run", "--plugins-dir", tmp_path),
+        *("--set", "data.phantom={images: 12, size: 64}", "--set", "image_size=64"),
+        *("--set", "backbone.name=house", "--set", "backbone.weights=none"),
+        *("--out", tmp_path / "run"),
+    )
+    assert answer.code == 1 and said in answer.err
+    assert "built no" in said or "has no" in said or f"{plugin.name}:" in answer.err
+    assert usmt("backbones", "show", "timm:test_vit", "--plugins-dir", tmp_path).code == 0
 
 
 def test_training_names_it_the_same_way(usmt: Usmt, tmp_path: Path):

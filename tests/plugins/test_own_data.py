@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -266,6 +267,71 @@ def test_sides_above_or_below_the_images(tmp_path: Path, where: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("where", ["{side}/images", "images/{side}"])
+def test_what_lies_beside_the_sides_of_pairs_is_on_none(tmp_path: Path, where: str) -> None:
+    for side in ("train", "test", "Val"):
+        place = where.format(side=side)
+        put(tmp_path / place / "1.png")
+        put_mask(tmp_path / place.replace("images", "masks") / "1.png")
+    dataset, task = pairs(tmp_path)
+    records = dataset.records(task)
+    lost = where.format(side="Val") + "/1.png" if where.startswith("images") else "Val"
+    said = "beside train, val, test, and on none of these sides (did you mean 'val'?)"
+    assert told(records) == {lost: said}
+    assert sorted(each.split for each in records if not each.defect) == ["test", "train"]
+    _, left_out = pairs(tmp_path, ignore=["Val"])
+    assert sorted(str(each.split) for each in dataset.records(left_out)) == ["test", "train"]
+
+
+def test_a_mask_without_the_suffix_is_told(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        put(tmp_path / f"images/{name}.png")
+        put_mask(tmp_path / f"masks/{name}_seg.png")
+    put_mask(tmp_path / "masks/3.png")
+    dataset, task = pairs(tmp_path, suffix="_seg")
+    said = "the name does not end in '_seg', as `suffix` says of masks"
+    assert told(dataset.records(task)) == {"masks/3.png": said}
+
+
+def test_links_to_folders_are_not_followed_round_in_circles(classes: Path) -> None:
+    (classes / "benign/again").symlink_to(classes, target_is_directory=True)
+    dataset, task = opened(Folder, classes), spec("classification", "folder", {})
+    assert not any("again" in record.key for record in dataset.records(task))
+    assert not any("again" in record.key for record in dataset.unlabelled(task))
+    (link,) = (each for each in dataset.remarks() if each.kind == "link")
+    assert link.place == "benign/again" and link.severity == "warning"
+
+
+def test_a_name_that_is_no_text_is_a_defect(usmt: Usmt, tmp_path: Path) -> None:
+    for place in ("benign", "malignant"):
+        put(tmp_path / f"data/{place}/1.png")
+    name = os.fsdecode(b"P\xff.png")
+    put(tmp_path / "data/benign/2.png").rename(tmp_path / "data/benign" / name)
+    put(tmp_path / "data/benign/2.txt.png").rename(tmp_path / "data/benign" / f"{name}.txt")
+    specs = tmp_path / "specs/tasks"
+    specs.mkdir(parents=True)
+    lines = "id: mine\ntitle: Mine\ntype: classification\norgan: breast\ndataset: folder\n"
+    (specs / "mine.yaml").write_text(f"{lines}flip: none\nclasses: [benign, malignant]\n")
+    answer = usmt(
+        *("data", "check", f"folder={tmp_path / 'data'}", "--specs", tmp_path / "specs", "--json")
+    )
+    assert answer.code == 1
+    (bad,) = (each for each in answer.data["defects"] if each["severity"] == "error")
+    assert (bad["place"], bad["kind"]) == ("benign/P\\xff.png", "file name")
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(
+    classes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    dataset = opened(Folder, classes)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        dataset.records(spec("classification", "folder", {}))
+
+
 def test_pairs_that_do_not_fit_are_told(tmp_path: Path) -> None:
     for name in ("alone.png", "twice.png", "twice.jpg", "two.png"):
         put(tmp_path / "images" / name)
@@ -329,9 +395,9 @@ def test_how_the_pixels_of_a_mask_stand_for_classes(tmp_path: Path) -> None:
 
 HEAD = "file,mask,kind,x1,y1,x2,y2,patient,fold,view,air"
 ROWS = (
-    "img/1.png,img/m.png,benign,1,2,10.5,12,p1,train,long,0",
-    "img/2.png,img/m.png,malignant,3,4,11,13,p1,test,long,1",
-    "img/3.png,img/m.png,benign,5,6,12,14,p2,,short,true",
+    "img/1.png,img/m1.png,benign,1,2,10.5,12,p1,train,long,0",
+    "img/2.png,img/m2.png,malignant,3,4,11,13,p1,test,long,1",
+    "img/3.png,img/m3.png,benign,5,6,12,14,p2,,short,true",
 )
 LABELS = {
     "segmentation": {"mask": "mask"},
@@ -346,7 +412,7 @@ def table(tmp_path: Path) -> Path:
     """A root with a sound table."""
     for number in (1, 2, 3):
         put(tmp_path / "img" / f"{number}.png")
-    put_mask(tmp_path / "img" / "m.png")
+        put_mask(tmp_path / "img" / f"m{number}.png")
     write(tmp_path, HEAD, *ROWS)
     return tmp_path
 
@@ -531,6 +597,28 @@ def test_a_table_that_cannot_be_read_is_an_error(table: Path, data: bytes, messa
     assert caught.match(message)
 
 
+def test_a_table_that_is_a_folder_and_a_line_of_excels(table: Path) -> None:
+    layout = {"table": "t.csv", "image": "file", "label": "kind"}
+    (table / "t.csv").write_text("sep=,\nfile,kind\n1.png,benign\n")
+    with pytest.raises(DataError, match=r"t.csv:1: 'sep=' is no header") as caught:
+        opened(Csv, table).records(spec("classification", "csv", layout))
+    assert "Remove the first line" in str(caught.value)
+    (table / "t.csv").unlink()
+    (table / "t.csv").mkdir()
+    with pytest.raises(DataError, match=r"has no file 't.csv', but a folder of this name"):
+        opened(Csv, table).records(spec("classification", "csv", layout))
+
+
+def test_a_mask_that_two_images_have_is_a_defect(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png"):
+        put(tmp_path / name)
+    put_mask(tmp_path / "m.png")
+    (tmp_path / "t.csv").write_text("file,mask\n1.png,m.png\n2.png,m.png\n")
+    layout = {"table": "t.csv", "image": "file", "mask": "mask"}
+    records = opened(Csv, tmp_path).records(spec("segmentation", "csv", layout))
+    assert told(records) == {"t.csv:3": "mask 'm.png' is already the mask of '1.png'"}
+
+
 def test_a_table_that_is_not_there(table: Path) -> None:
     dataset = opened(Csv, table)
     with pytest.raises(DataError, match=r"has no file 'T\.csv' \(did you mean 't\.csv'\?\)"):
@@ -691,7 +779,7 @@ def test_an_official_test_side_is_kept_and_val_is_drawn_by_patient(
 
 
 def test_bad_files_are_told_with_their_rows(usmt: Usmt, table: Path, tmp_path: Path) -> None:
-    write(table, HEAD, *ROWS[:2], ROWS[2].replace("img/m.png", "img/3.png"))
+    write(table, HEAD, *ROWS[:2], ROWS[2].replace("img/m3.png", "img/3.png"))
     (table / "img" / "1.png").write_bytes(b"no image")
     specs = tmp_path / "specs"
     write_spec(specs, of_table("segmentation"), "own")
@@ -708,8 +796,8 @@ def test_all_four_types_train_from_one_table(usmt: Usmt, tmp_path: Path) -> None
     for number in range(12):
         put(tmp_path / "img" / f"{number}.png", 40 + 60 * (number % 2))
         kind = ("benign", "malignant")[number % 2]
-        rows.append(f"img/{number}.png,img/m.png,{kind},1,2,10.5,12,p{number},,v,0")
-    put_mask(tmp_path / "img" / "m.png")
+        put_mask(tmp_path / "img" / f"m{number}.png")
+        rows.append(f"img/{number}.png,img/m{number}.png,{kind},1,2,10.5,12,p{number},,v,0")
     write(tmp_path, HEAD, *rows)
     for kind in LABELS:
         write_spec(tmp_path / "specs", of_table(kind, source="patient"), f"own_{kind}")

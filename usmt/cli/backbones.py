@@ -9,8 +9,9 @@ import typer
 
 from usmt.backbone_family import BackboneCard, BackboneFamily
 from usmt.cli.session import JsonOption, PluginsDirOption, Session, open_session
-from usmt.errors import ConfigError
+from usmt.errors import ConfigError, PluginError
 from usmt.model.find_backbone import find_backbone
+from usmt.plugin_faults import blamed
 
 COLUMNS = ("name", "family", "title", "parameters", "strides", "licence", "gated")
 
@@ -32,15 +33,19 @@ def list_backbones(
     plugins = session.plugins
     classes = plugins.backbones.values() if family is None else [plugins.backbone(family)]
     rows = []
-    for each in [cls() for cls in classes]:
+    brief = []
+    for cls in classes:
         try:
-            rows += [as_data(card, each, session) for card in each.cards()]
-        except Exception as error:  # whatever a plugin's code may raise; the others are listed
-            session.output.warning(
-                f"the family {each.name} failed: {type(error).__name__}: {error}"
-            )
+            with blamed(f"the family {cls.name} failed", cls):
+                made = cls()
+                listed = [as_data(card, made, session) for card in made.cards()]
+                brief += [[_brief(row)[name] for name in COLUMNS] for row in listed]
+        except PluginError as error:  # the others are listed
+            session.output.warning(error.message)
+        else:
+            rows += listed
     session.output.data(rows)
-    session.output.table("", COLUMNS, [[_brief(row)[name] for name in COLUMNS] for row in rows])
+    session.output.table("", COLUMNS, brief)
 
 
 def show_backbone(
@@ -51,14 +56,15 @@ def show_backbone(
     """All that is known of a backbone, listed or not: size, input, licence, how to get weights."""
     session = open_session(None, plugins_dir, json)
     family, own_name = find_backbone(session.plugins, name)
-    try:
-        card = family.card(own_name)
-    except KeyError:
-        raise ConfigError(
-            f"the family {family.name} cannot describe '{own_name}'",
-            hint=f"What it is known for: usmt backbones list --family {family.name}",
-        ) from None
-    whole = as_data(card, family, session)
+    with blamed(f"the family {family.name}, describing {own_name}", family):
+        try:
+            card = family.card(own_name)
+        except KeyError:
+            raise ConfigError(
+                f"the family {family.name} cannot describe '{own_name}'",
+                hint=f"What it is known for: usmt backbones list --family {family.name}",
+            ) from None
+        whole = as_data(card, family, session)
     session.output.data(whole)
     session.output.table("", ("field", "value"), list(whole.items()))
 

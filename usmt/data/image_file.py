@@ -20,6 +20,11 @@ Colour = tuple[int, int, int]
 """Red, green, blue, each 0 to 255."""
 
 _MOST_UNCLEAR = 0.02
+_LEAST_BRIGHT = 192
+_MOST_NOISE = 15
+"""What JPEG makes of black."""
+_MOST_COLOUR = 32
+"""By which red, green and blue of a grey pixel may differ after JPEG."""
 _MOST_SHOWN = 6
 _TOO_LARGE = "too many pixels"
 
@@ -82,8 +87,7 @@ def read_coloured_mask(path: str | Path, classes: Mapping[Colour, int]) -> np.nd
     """
     path = Path(path)
     image = _open(path)
-    if image.has_transparency_data and np.array(image.convert("RGBA"))[..., -1].min() < 255:
-        raise _fault(path, "mask is partly transparent, expected colours alone", "mask format")
+    _check_opaque(path, image, "colours alone")
     pixels = np.array(image.convert("RGB")).astype(np.int64)
     numbers = (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
     by_number = {(r << 16) | (g << 8) | b: index for (r, g, b), index in classes.items()}
@@ -94,14 +98,22 @@ def read_binary_mask(path: str | Path) -> np.ndarray:
     """A mask of one structure as uint8 (H, W), 0 or 1: files with 0 and 1, or dark and bright.
 
     Bright is above 127, so that edges that JPEG or smoothing blurred fall to one side. Raises
-    `DataError` where more than a fiftieth of the pixels are neither dark nor bright.
+    `DataError` for a mask that is coloured or partly transparent, whose brightest pixel is neither
+    0, 1 nor at least 192 (of a JPEG, below 16 is 0), or of which more than a fiftieth of the
+    pixels are neither dark nor bright.
     """
     path = Path(path)
     image = _open(path)
-    pixels = np.array(image.convert("L") if image.mode != "1" else image)
-    if pixels.max() <= 1:
+    pixels = _grey(path, image)
+    brightest = int(pixels.max())
+    if brightest <= 1:
         return pixels.astype(np.uint8)
-    if ((pixels > 63) & (pixels < 192)).mean() > _MOST_UNCLEAR:
+    if image.format == "JPEG" and brightest <= _MOST_NOISE:
+        return np.zeros(pixels.shape, np.uint8)
+    if brightest < _LEAST_BRIGHT:
+        text = f"the mask's brightest pixel is {brightest}, expected 255 (or 0 and 1 alone)"
+        raise _fault(path, text, "mask values")
+    if ((pixels > 63) & (pixels < _LEAST_BRIGHT)).mean() > _MOST_UNCLEAR:
         raise _fault(path, "mask has many grey values, expected dark and bright", "mask values")
     return (pixels > 127).astype(np.uint8)
 
@@ -140,7 +152,9 @@ def _open(path: Path) -> Image:
                 file.seek(0)
                 image = Image.open(file)
             image.load()
-            return ImageOps.exif_transpose(image)
+            upright = ImageOps.exif_transpose(image)
+            upright.format = image.format  # which a copy does not keep
+            return upright
     except Image.DecompressionBombError:
         text = f"too large, expected at most {MAX_PIXELS:,} pixels"
         raise _fault(path, text, _TOO_LARGE) from None
@@ -175,6 +189,28 @@ def _from_16_bits(path: Path, pixels: np.ndarray) -> np.ndarray:
     if pixels.min() < 0 or pixels.max() > 65535:
         raise _fault(path, "pixels have more than 16 bits", "pixel format")
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _check_opaque(path: Path, image: Image, expected: str) -> None:
+    if image.has_transparency_data and np.array(image.convert("RGBA"))[..., -1].min() < 255:
+        raise _fault(path, f"mask is partly transparent, expected {expected}", "mask format")
+
+
+def _grey(path: Path, image: Image) -> np.ndarray:
+    """A mask's pixels, (H, W), 0 to 255. Those of 16 bits are scaled where any is above 255."""
+    _check_opaque(path, image, "a grey PNG")
+    if image.mode in ("1", "L"):
+        return np.array(image)
+    if image.mode == "F":
+        raise _fault(path, "pixels are floats, expected 8 or 16 bits", "pixel format")
+    if image.mode.startswith("I"):
+        pixels = np.array(image)
+        whole = pixels.min() >= 0 and pixels.max() <= 255
+        return pixels if whole else _from_16_bits(path, pixels)
+    colours = np.array(image.convert("RGB"))
+    if np.ptp(colours, axis=-1).max() > _MOST_COLOUR:
+        raise _fault(path, "mask is coloured, expected a grey PNG, dark and bright", "mask format")
+    return np.array(image.convert("L"))
 
 
 def _one_channel(path: Path, pixels: np.ndarray, *, alpha: bool) -> np.ndarray:

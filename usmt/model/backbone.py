@@ -11,6 +11,7 @@ from usmt.backbone_family import Block, Encoder
 from usmt.errors import PluginError
 from usmt.model.find_backbone import find_backbone
 from usmt.model.weights import Provenance, load_weights
+from usmt.plugin_faults import blamed
 from usmt.plugins import Plugins
 from usmt.task_type import Features
 
@@ -44,13 +45,15 @@ def build_backbone(
         PluginError: the family is missing, or its network is not what a backbone must be.
     """
     family, own_name = find_backbone(plugins, name)
-    encoder = family.build(
-        own_name,
-        image_size=image_size,
-        maps=maps,
-        drop_path=drop_path,
-        pretrained=weights != "none",
-    )
+    with blamed(f"the family {family.name}, building {own_name}", family):
+        encoder = family.build(
+            own_name,
+            image_size=image_size,
+            maps=maps,
+            drop_path=drop_path,
+            pretrained=weights != "none",
+        )
+    _check_encoder(name, encoder)
     provenance = load_weights(encoder, family, own_name, weights if load else "none")
     return Backbone(name, encoder, image_size, provenance, checkpointing=checkpointing)
 
@@ -89,7 +92,8 @@ class Backbone(nn.Module):
         self.provenance = provenance
         self.checkpointing = checkpointing
         self._maps = encoder.maps
-        self.features = self._try_out(name, image_size)
+        with blamed(f"backbone {name}, given one image", encoder.maps):
+            self.features = self._try_out(name, image_size)
         self.width = self.features.channels[-1]
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -101,16 +105,28 @@ class Backbone(nn.Module):
         self.eval()
         maps = self(torch.zeros(1, 3, image_size, image_size))
         _check_maps(name, maps, image_size)
-        parameters = [one for one in self.parameters() if one.requires_grad]
-        total = torch.stack([one.sum() for one in maps]).sum()
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.requires_grad_(gradient is not None)
+        if parameters := [one for one in self.parameters() if one.requires_grad]:
+            total = torch.stack([one.sum() for one in maps]).sum()
+            gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.requires_grad_(gradient is not None)
         self.train()
         return Features(
             channels=tuple(one.shape[1] for one in maps),
             strides=tuple(image_size // one.shape[2] for one in maps),
         )
+
+
+def _check_encoder(name: str, encoder: Any) -> None:
+    """Raises PluginError for what is no encoder, or names a part that is not there."""
+    if not isinstance(encoder, Encoder):
+        raise PluginError(f"backbone {name}: its family built no usmt.Encoder, but {encoder!r}")
+    for number, block in enumerate(encoder.blocks, start=1):
+        if block.mlp is not None and not isinstance(
+            getattr(block.module, block.mlp, None), nn.Module
+        ):
+            kind = type(block.module).__name__
+            raise PluginError(f"backbone {name}: block {number}, a {kind}, has no '{block.mlp}'")
 
 
 def _check_maps(name: str, maps: Any, image_size: int) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from usmt.backbone_family import BackboneFamily
-from usmt.errors import ConfigError, near
+from usmt.errors import ConfigError, PluginError, near
+from usmt.plugin_faults import blamed
 from usmt.plugins import Plugins
 
 
@@ -23,12 +24,12 @@ def find_backbone(plugins: Plugins, name: str) -> tuple[BackboneFamily, str]:
     faults: list[str] = []
     prefix, colon, rest = name.partition(":")
     if colon:
-        family = plugins.backbone(prefix)()
+        family = made(plugins.backbone(prefix))
         if _has(family, rest, faults):
             return family, rest
         said = f"the family {prefix} has no backbone '{rest}'{near(rest, _names([family]))}"
         raise _unknown(said, [*faults, *plugins.left_out()])
-    families = [cls() for cls in plugins.backbones.values()]
+    families = _all_families(plugins, faults)
     having = [family for family in families if _has(family, name, faults)]
     if len(having) > 1:
         owners = [family.name for family in having]
@@ -42,6 +43,23 @@ def find_backbone(plugins: Plugins, name: str) -> tuple[BackboneFamily, str]:
     return having[0], name
 
 
+def made(cls: type[BackboneFamily]) -> BackboneFamily:
+    """The family itself. Raises `PluginError` where its constructor breaks."""
+    with blamed(f"the family {cls.name}", cls):
+        return cls()
+
+
+def _all_families(plugins: Plugins, faults: list[str]) -> list[BackboneFamily]:
+    """Those that can be made; a line in `faults` for any other."""
+    families = []
+    for cls in plugins.backbones.values():
+        try:
+            families.append(made(cls))
+        except PluginError as error:
+            faults.append(f"  {error.message}")
+    return families
+
+
 def _has(family: BackboneFamily, name: str, faults: list[str]) -> bool:
     """False, and a line in `faults`, for a family that breaks: the name may be another's."""
     try:
@@ -52,14 +70,12 @@ def _has(family: BackboneFamily, name: str, faults: list[str]) -> bool:
 
 
 def _names(families: Iterable[BackboneFamily]) -> list[str]:
-    names = []
+    names: list[str] = []
     for family in families:
         with suppress(Exception):  # told by `usmt backbones list`
-            names += [card.name for card in family.cards()]
+            names += family.names()
     return names
 
 
 def _unknown(said: str, reasons: Iterable[str]) -> ConfigError:
-    return ConfigError(
-        "\n".join([said, *reasons]), hint="All that are known by name: usmt backbones list"
-    )
+    return ConfigError("\n".join([said, *reasons]), hint="The best known ones: usmt backbones list")

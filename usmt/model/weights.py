@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from usmt.backbone_family import BackboneFamily, Encoder
-from usmt.errors import WeightsError, near
+from usmt.errors import PluginError, WeightsError, near
+from usmt.plugin_faults import blamed
 
 WAY_OUT = (
     "Set the backbone's weights to a .safetensors or .pth file of this network, "
@@ -60,7 +61,8 @@ def load_weights(encoder: Encoder, family: BackboneFamily, name: str, weights: s
     if weights == "none":
         return Provenance("none")
     if weights == "pretrained":
-        path, source = family.published(name)
+        with blamed(f"the family {family.name}, fetching the weights of {name}", family):
+            path, source = family.published(name)
         licence = _licence(family, name)
     else:
         path, licence = Path(weights).expanduser(), None
@@ -69,12 +71,14 @@ def load_weights(encoder: Encoder, family: BackboneFamily, name: str, weights: s
             raise WeightsError(
                 f"no weights at '{weights}'{near(path.name, ['pretrained', 'none'])}", hint=WAY_OUT
             )
-    try:
-        tensors = family.converted(name, read_tensors(path), encoder)
-    except ValueError as error:
-        raise WeightsError(
-            f"{path}: not weights of {name}: {_first_line(error)}", hint=WAY_OUT
-        ) from error
+    read = read_tensors(path)
+    with blamed(f"the family {family.name}, converting {path}", family):
+        try:
+            tensors = family.converted(name, read, encoder)
+        except ValueError as error:
+            raise WeightsError(
+                f"{path}: not weights of {name}: {_first_line(error)}", hint=WAY_OUT
+            ) from error
     ignored = _check_fit(tensors, encoder.module.state_dict(), name, path)
     fitting = {key: tensor for key, tensor in tensors.items() if key not in ignored}
     encoder.module.load_state_dict(fitting, strict=True)
@@ -83,8 +87,9 @@ def load_weights(encoder: Encoder, family: BackboneFamily, name: str, weights: s
 
 def _licence(family: BackboneFamily, name: str) -> str | None:
     try:
-        return family.card(name).licence or None
-    except KeyError:  # a network without a card
+        with blamed(f"the family {family.name}, describing {name}", family):
+            return family.card(name).licence or None
+    except PluginError:  # weights that are there are not lost for want of a card
         return None
 
 

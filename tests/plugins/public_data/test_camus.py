@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -38,7 +40,9 @@ def write_nifti(path: Path, pixels: np.ndarray) -> None:
     """`pixels` (H, W) or (t, H, W) become (x, y) or (x, y, t), as ITK writes them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     array = np.ascontiguousarray(pixels.T)
-    nibabel.save(nibabel.Nifti1Image(array, np.diag([0.3, 0.15, 1, 1])), path)
+    image = nibabel.Nifti1Image(array, np.diag([0.3, 0.15, 1, 1]))
+    image.header.set_xyzt_units("mm", "sec")
+    nibabel.save(image, path)
 
 
 @pytest.fixture
@@ -76,6 +80,9 @@ def test_the_header_gives_the_size_of_a_pixel(root: Path):
     record = dataset.records(task("camus_heart"))[0]
     assert dataset.pixel_size(record) == pytest.approx((0.3, 0.15))
     image = nibabel.load(file(root, "*_2CH_ED.nii.gz"))
+    image.header.set_xyzt_units("unknown")
+    nibabel.save(image, file(root, "*_2CH_ED.nii.gz"))
+    assert dataset.pixel_size(record) is None, "a unit is not guessed"
     image.header.set_xyzt_units("meter")
     nibabel.save(image, file(root, "*_2CH_ED.nii.gz"))
     with pytest.raises(DataError, match=r"patient0001_2CH_ED.nii.gz: pixels of .* meter"):
@@ -245,8 +252,14 @@ def test_whole_numbers_of_other_types_are_read(root: Path):
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda data: data[:200], lambda data: b"", lambda data: b"text"],
-    ids=["cut off", "empty", "text"],
+    [
+        lambda data: data[:200],
+        lambda data: data[:-8],
+        lambda data: data[:-8] + b"\0\0\0\0" + data[-4:],
+        lambda data: b"",
+        lambda data: b"text",
+    ],
+    ids=["cut off", "without a checksum", "another checksum", "empty", "text"],
 )
 def test_data_check_names_a_file_that_is_damaged(usmt: Usmt, root: Path, damage):
     image = file(root, "*_4CH_ED.nii.gz", 3)
@@ -256,6 +269,22 @@ def test_data_check_names_a_file_that_is_damaged(usmt: Usmt, root: Path, damage)
     (error,) = (each for each in answer.data["defects"] if each["severity"] == "error")
     assert error["place"] == "database_nifti/patient0003/patient0003_4CH_ED.nii.gz"
     assert "cannot be read as NIfTI" in error["reason"]
+
+
+def test_a_sequence_is_unpacked_once_until_it_changes(root: Path, monkeypatch: pytest.MonkeyPatch):
+    unpack, unpacked = gzip.decompress, []
+    monkeypatch.setattr(gzip, "decompress", lambda data: unpacked.append(1) or unpack(data))
+    data = opened("camus", root)
+    layout = {"views": ["2CH"], "frames": "half_sequence"}
+    records = data.records(task("camus_heart", layout=layout))
+    images = [data.read_image(record) for record in records[:FRAMES]]
+    assert len(unpacked) == 1
+    images[0][:] = 0
+    np.testing.assert_array_equal(data.read_image(records[0]), scan(100))
+    path = file(root, "*_2CH_half_sequence.nii.gz")
+    write_nifti(path, np.stack([scan(7)] * FRAMES))
+    os.utime(path, ns=(1, 1))
+    np.testing.assert_array_equal(data.read_image(records[0]), scan(7))
 
 
 def test_strange_folders_are_remarked_on(root: Path):

@@ -162,6 +162,8 @@ def test_an_outline_that_cannot_be_read(usmt: Usmt, root: Path, text: str, said:
     [
         ("</composition>", "", "1.xml:17", "not XML: mismatched tag"),
         ("<tirads>", "<tirads", "1.xml:10", "not XML: not well-formed"),
+        ("utf-8", "gbk", "1.xml:1", "not XML: multi-byte encodings"),
+        ("utf-8", "foo", "1.xml:1", "not XML: unknown encoding"),
         ("<number>1<", "<number>7<", "1.xml:3", "number is '7', but the file is named '1'"),
         ("<image>1<", "<image>one<", "1.xml:13", "<image> of a <mark> is 'one'"),
         ("<case>", '<!DOCTYPE c [<!ENTITY a "b">]><case>', "1.xml:2", "a document type"),

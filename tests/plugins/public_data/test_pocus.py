@@ -199,6 +199,14 @@ def test_what_the_decoder_says_is_not_for_people(root: Path):
     assert "moov" not in done.stderr and "VIDEOIO" not in done.stderr
 
 
+def test_a_frame_may_be_written_to(root: Path):
+    data = opened("pocus", root)
+    record = by_key(data, task("pocus_lung_3cls"))["data/pocus_videos/convex/Cov-Atlas-Day+1.mp4#8"]
+    first = data.read_image(record)
+    first[:] = 0
+    assert data.read_image(record).any()
+
+
 def test_a_video_that_is_gone_after_it_was_listed(root: Path):
     data = opened("pocus", root)
     record = by_key(data, task("pocus_lung_3cls"))["data/pocus_videos/convex/Cov-Atlas-Day+1.mp4#8"]
@@ -234,6 +242,82 @@ def test_what_is_odd_is_remarked_on(root: Path):
     assert row.place == "data/pocus_images/convex/Cov_new.png" and ": 1;" in row.reason
     assert unread.place == "data/pocus_videos/linear/label_uncertain/Cov_bolzano_WL.avi"
     assert {each.severity for each in (label, row, unread)} == {"warning"}
+
+
+WIDE = "Current location,Filename,URL (Video Name),Label,Source ID,Comments,Gender,Age,"
+WIDE += "Patient ID / Name,Other"
+"""The columns of the original that a patient, or what stands for one, is told by."""
+
+
+def rows(root: Path, *lines: str) -> dict[str, str]:
+    """The sources of stills, and images alone, by name, with these rows as the metadata."""
+    (root / "data/dataset_metadata.csv").write_text("\n".join([WIDE, *lines]) + "\n")
+    spec = task("pocus_lung_4cls", layout={"media": ["images"]})
+    records = opened("pocus", root).records(spec)
+    return {Path(record.key).stem: record.source_id for record in records}
+
+
+def test_shifted_cells_give_no_patient(root: Path):
+    sound = "pocus_images/convex,{},url,{},{},,m,40,{},0"
+    found = rows(
+        root,
+        "pocus_images/convex,Cov_Oliviera_2020_Fig4A,url,COVID-19,15,a, b,m,40,7",
+        sound.format("Pneu_Avi_consolidated-lung", "Bacterial pneumonia", 15, 7),
+        sound.format("Reg_bikus", "regular", 16, 40),
+    )
+    assert found == {
+        "Cov_Oliviera_2020_Fig4A": "source 15",
+        "Pneu_Avi_consolidated-lung": "source 15",
+        "Reg_bikus": "patient 40",
+    }
+    shifted, *_ = opened("pocus", root).remarks()
+    assert (shifted.place, shifted.kind) == ("data/dataset_metadata.csv:2", "contradiction")
+    assert "Gender is 'b'" in shifted.reason and "Cov_Oliviera" in shifted.reason
+
+
+def test_without_a_patient_the_source_and_its_address_are_one(root: Path):
+    line = "pocus_images/convex,{},{},{},19,,n/A,,,0"
+    found = rows(
+        root,
+        line.format("Cov_Oliviera_2020_Fig4A", "page 1", "COVID-19"),
+        line.format("Pneu_Avi_consolidated-lung", "page 1", "Bacterial pneumonia"),
+        line.format("Reg_bikus", "page 2", "regular"),
+    )
+    assert set(found.values()) == {"source 19, page 1", "source 19, page 2"}
+
+
+def test_a_row_that_places_its_file_elsewhere_is_still_its_row(root: Path):
+    found = rows(
+        root,
+        "not used,Reg_bikus,url,regular,1,,,,129,0",
+        "pocus_images/linear/label_uncertain,Cov_Oliviera_2020_Fig4A,url,COVID-19,1,,,,5,0",
+        "pocus_images/linear,Pneu_Avi_consolidated-lung,url,Bacterial pneumonia,1,,,,6,0",
+        "not used,Pneu_Avi_consolidated-lung,url,Bacterial pneumonia,1,,,,8,0",
+    )
+    assert found["Reg_bikus"] == "patient 129"
+    assert found["Pneu_Avi_consolidated-lung"].startswith("data/"), "one of two rows, which?"
+    assert "Cov_Oliviera_2020_Fig4A" not in found, "its class is not certain"
+    remarks = opened("pocus", root).remarks()
+    (moved,) = (each for each in remarks if each.kind == "location differs")
+    assert moved.place == "data/dataset_metadata.csv:2"
+    assert "'not used'" in moved.reason and "convex/Reg_bikus.png" in moved.reason
+    (unread,) = (each for each in remarks if each.kind == "file without a record")
+    assert unread.place == "data/pocus_images/convex/Cov_Oliviera_2020_Fig4A.jpg"
+
+
+def test_a_row_with_a_cell_too_few_is_remarked_on(root: Path):
+    rows(root, "pocus_images/convex,Reg_bikus,url,regular,1,,m,30,9")
+    broken = opened("pocus", root).remarks()[0]
+    assert (broken.place, broken.kind) == ("data/dataset_metadata.csv:2", "broken row")
+
+
+def test_hidden_files_are_no_images(root: Path):
+    (root / "data/pocus_images/convex/._Cov_a.png").write_bytes(b"Mac")
+    (root / "data/pocus_images/__MACOSX").mkdir()
+    (root / "data/pocus_images/__MACOSX/Cov_b.png").write_bytes(b"Mac")
+    data = opened("pocus", root)
+    assert not any(record.defect for record in data.records(task("pocus_lung_3cls")))
+    assert data.remarks() == []
 
 
 def test_metadata_that_are_no_table(root: Path):

@@ -140,6 +140,50 @@ def test_a_spec_that_the_files_cannot_serve(name: str, changes: dict[str, object
     assert said in misfit
 
 
+def test_a_mask_without_a_configuration_is_black_and_white(root: Path):
+    path = root / "segmentation/KidneyUS/masks/1.png"
+    write_mask(path, np.where(disc() > 0, 3, disc(10) // 255).astype(np.uint8))
+    data, spec = opened("uusic", root), task("uusic_kidneyus_kidney")
+    with pytest.raises(DataError, match=r"1.png: the mask's brightest pixel is 3, expected 255"):
+        data.read_label(data.records(spec)[0], spec)
+
+
+def test_the_patient_may_be_in_the_name(root: Path):
+    layout = {"folder": "BUSI", "source": r"([0-9])\)"}
+    for name in ("uusic_busi_2cls", "uusic_busi_lesion"):
+        records = opened("uusic", root).records(task(name, layout=layout))
+        assert not any(record.defect for record in records)
+        assert {record.source_id for record in records} == {f"BUSI {n}" for n in range(10)}
+    spec = task("uusic_busi_2cls", layout={"folder": "BUSI", "source": r"(benign .*)\.png"})
+    bad = [record for record in opened("uusic", root).records(spec) if record.defect]
+    assert len(bad) == 5 and all("finds no patient in 'malignant (" in each.defect for each in bad)
+
+
+@pytest.mark.parametrize("hidden", ["__MACOSX", ".ipynb_checkpoints"])
+def test_hidden_folders_are_no_datasets(root: Path, hidden: str):
+    for place in (f"segmentation/{hidden}", f"classification/BUSI/{hidden}"):
+        write_image(root / place / "imgs/1.png")
+    assert opened("uusic", root).remarks() == []
+
+
+def test_a_list_that_cannot_be_read_is_not_passed_over(root: Path):
+    (root / "segmentation/BUSI/train.txt").unlink()
+    (root / "segmentation/BUSI/train.txt").mkdir()
+    with pytest.raises(DataError, match=r"train.txt: cannot be read: Is a directory"):
+        opened("uusic", root).records(task("uusic_busi_lesion"))
+
+
+def test_names_that_no_file_and_no_class_can_have(root: Path):
+    with (root / "classification/BUSI/val.txt").open("a") as lines:
+        lines.write(f"0/{'x' * 300}.png\n{'1' * 5000}/x.png\n")
+    records = opened("uusic", root).records(task("uusic_busi_2cls"))
+    long, number = (str(record.defect) for record in records if record.defect)
+    assert "there is no file" in long and "is not CLASS/IMAGE" in number
+    (root / "segmentation/BUSI/config.yaml").write_text(f"0:background:{'0' * 5000}\n")
+    with pytest.raises(DataError, match=r"config.yaml:1: .* is no class"):
+        opened("uusic", root).records(task("uusic_busi_lesion"))
+
+
 SPEC = """id: mine
 title: Mine
 type: classification
@@ -151,7 +195,12 @@ classes: [a, b]
 
 
 @pytest.mark.parametrize(
-    ("layout", "said"), [("", "layout.folder"), ("layout: {folder: ../x}\n", "layout.folder")]
+    ("layout", "said"),
+    [
+        ("", "layout.folder"),
+        ("layout: {folder: ../x}\n", "layout.folder"),
+        ("layout: {folder: x, source: patient}\n", "layout.source"),
+    ],
 )
 def test_a_spec_without_a_folder(usmt: Usmt, tmp_path: Path, layout: str, said: str):
     specs = tmp_path / "specs/tasks"
@@ -212,7 +261,7 @@ def test_masks_of_several_structures_need_their_configuration(root: Path):
     path = root / "segmentation/CAMUS/config.yaml"
     path.write_text(path.read_text().replace("atrium:255", "atrium:250"))
     data, spec = opened("uusic", root), chambers()
-    with pytest.raises(DataError, match=r"1.png: mask has the value 255, config.yaml knows 0, 85"):
+    with pytest.raises(DataError, match=r"1.png: mask has the values 255, expected 0, 85"):
         data.read_label(data.records(spec)[0], spec)
     path.write_text(path.read_text().replace("170", "85"))
     with pytest.raises(DataError, match=r"config.yaml: two classes have one value"):
