@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from usmt import metrics as metrics
-    from usmt.backbone_family import BackboneCard, BackboneFamily, Block, Encoder
+    from usmt.backbone_family import (
+        BackboneCard,
+        BackboneFamily,
+        Block,
+        Encoder,
+        check_image_size,
+        spread_maps,
+    )
     from usmt.data.geometry import OUTSIDE, Frame
     from usmt.data.image_file import (
         png_bytes,
@@ -107,6 +114,7 @@ _HOMES = {
     "TaskTypeOptions": "usmt.task_type",
     "UsmtError": "usmt.errors",
     "WeightsError": "usmt.errors",
+    "check_image_size": "usmt.backbone_family",
     "check_names": "usmt.task_spec",
     "ellipse_circumference": "usmt.measurement",
     "fingerprint_files": "usmt.dataset",
@@ -123,6 +131,7 @@ _HOMES = {
     "read_mask": "usmt.data.image_file",
     "read_table": "usmt.data.table",
     "root_folder": "usmt.dataset",
+    "spread_maps": "usmt.backbone_family",
     "usable_cores": "usmt.executor",
     "write_bytes": "usmt.whole_file",
     "write_csv": "usmt.whole_file",
@@ -175,6 +184,7 @@ __all__ = [
     "TaskTypeOptions",
     "UsmtError",
     "WeightsError",
+    "check_image_size",
     "check_names",
     "ellipse_circumference",
     "fingerprint_files",
@@ -192,6 +202,7 @@ __all__ = [
     "read_mask",
     "read_table",
     "root_folder",
+    "spread_maps",
     "usable_cores",
     "write_bytes",
     "write_csv",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from usmt.errors import ConfigError, WeightsError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -89,6 +91,39 @@ class Encoder:
     std: tuple[float, float, float]
 
 
+def check_image_size(name: str, image_size: int, multiple: int, what: str) -> None:
+    """For `BackboneFamily.build`: raises `ConfigError` with the nearest sizes that fit.
+
+    Args:
+        name: of the network.
+        multiple: sides of the input must be multiples of this, in pixels.
+        what: of the network that is, e.g. `patch size`.
+    """
+    if image_size % multiple:
+        below = image_size // multiple * multiple
+        raise ConfigError(
+            f"image_size {image_size} is not a multiple of {multiple}, the {what} of {name}",
+            hint=f"Use {below or multiple} or {below + multiple}",
+        )
+
+
+def spread_maps(name: str, maps: int, depth: int) -> list[int]:
+    """For `BackboneFamily.build`: positions, from 0, of the blocks whose outputs are the feature
+    maps of a network of one width: evenly spaced, the last among them.
+
+    Args:
+        name: of the network.
+        maps: how many are asked for.
+        depth: number of blocks.
+
+    Raises:
+        ConfigError: there are fewer blocks.
+    """
+    if not 1 <= maps <= depth:
+        raise ConfigError(f"backbone {name}: {maps} feature maps asked of {depth} blocks")
+    return [round((i + 1) * depth / maps) - 1 for i in range(maps)]
+
+
 class BackboneFamily(ABC):
     """Networks that are built in one way: those of a library, or a single one.
 
@@ -140,8 +175,6 @@ class BackboneFamily(ABC):
 
         Raises `WeightsError` where they cannot be had. By default there are none.
         """
-        from usmt.errors import WeightsError
-
         raise WeightsError(
             f"there are no pretrained weights of {name}",
             hint="Set backbone.weights to a .safetensors or .pth file of it, or to `none`",

@@ -13,7 +13,7 @@ import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
 
-from usmt import Block, ConfigError, Encoder, near
+from usmt import Block, ConfigError, Encoder, check_image_size, near, spread_maps
 from usmt_timm.batch_norm import without_batch
 
 LAYER_SCALE = 0.1
@@ -47,10 +47,7 @@ def build(name: str, image_size: int, maps: int, drop_path: float, *, pretrained
     if not pretrained:
         _wake(network)
     if blocks_of is None:
-        depth = len(network.blocks)
-        if not 1 <= maps <= depth:
-            raise ConfigError(f"backbone {name}: {maps} feature maps asked of {depth} blocks")
-        indices = [round((i + 1) * depth / maps) - 1 for i in range(maps)]
+        indices = spread_maps(name, maps, len(network.blocks))
         read = partial(plain_maps, indices=indices)
         blocks = [Block(block, int(network.embed_dim)) for block in network.blocks]
     else:
@@ -136,14 +133,8 @@ def unsuitable(name: str) -> ConfigError:
 
 
 def _check_size(name: str, image_size: int, strides: Sequence[int]) -> None:
-    multiple = max(strides)
-    if image_size % multiple:
-        below = image_size // multiple * multiple
-        raise ConfigError(
-            f"image_size {image_size} is not a multiple of {multiple}, the "
-            f"{'patch size' if len(set(strides)) == 1 else 'largest stride'} of {name}",
-            hint=f"Use {below or multiple} or {below + multiple}",
-        )
+    what = "patch size" if len(set(strides)) == 1 else "largest stride"
+    check_image_size(name, image_size, max(strides), what)
 
 
 def _wake(network: nn.Module) -> None:

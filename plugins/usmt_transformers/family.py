@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usmt import BackboneCard, BackboneFamily, ConfigError, Encoder, WeightsError
+from usmt import BackboneCard, BackboneFamily, Encoder, WeightsError, check_image_size
 from usmt_transformers.networks import NETWORKS, VisionTransformer, card
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ class TransformersFamily(BackboneFamily):
         from usmt_transformers import convnext, vision_transformer
 
         network = NETWORKS[name]
-        multiple = network.strides[-1]
-        if image_size % multiple:
-            below = image_size // multiple * multiple
-            raise ConfigError(
-                f"image_size {image_size} is not a multiple of {multiple}, the stride of {name}",
-                hint=f"Use {below or multiple} or {below + multiple}",
-            )
+        check_image_size(name, image_size, network.strides[-1], "stride")
         if isinstance(network, VisionTransformer):
             return vision_transformer.build(name, network, image_size, maps, drop_path)
         return convnext.build(network, image_size, maps, drop_path)

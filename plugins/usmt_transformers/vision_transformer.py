@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from usmt import Block, ConfigError, Encoder
+from usmt import Block, Encoder, spread_maps
 from usmt_transformers.networks import LAYER_SCALE, VisionTransformer
 
 PATCH = 16
@@ -21,8 +21,7 @@ def build(
     """The network with random weights. Raises `ConfigError` for arguments that do not fit it."""
     from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
-    if not 1 <= maps <= network.depth:
-        raise ConfigError(f"backbone {name}: {maps} feature maps asked of {network.depth} blocks")
+    taken = spread_maps(name, maps, network.depth)
     vit = DINOv3ViTModel(
         DINOv3ViTConfig(
             patch_size=PATCH,
@@ -44,7 +43,6 @@ def build(
     if drop_path:
         for depth, layer in enumerate(layers):  # the library has the same rate at all depths
             layer.drop_path.drop_prob = drop_path * depth / (len(layers) - 1)
-    taken = [round((i + 1) * len(layers) / maps) - 1 for i in range(maps)]
     mean, std = network.pixels
     return Encoder(
         module=vit,

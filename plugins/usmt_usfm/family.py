@@ -12,7 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usmt import BackboneCard, BackboneFamily, Block, ConfigError, Encoder, WeightsError
+from usmt import (
+    BackboneCard,
+    BackboneFamily,
+    Block,
+    Encoder,
+    WeightsError,
+    check_image_size,
+    spread_maps,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,12 +64,7 @@ class USFMFamily(BackboneFamily):
     ) -> Encoder:
         import timm
 
-        if image_size % PATCH:
-            below = image_size // PATCH * PATCH
-            raise ConfigError(
-                f"image_size {image_size} is not a multiple of the patch size {PATCH} of {name}",
-                hint=f"Use {below or PATCH} or {below + PATCH}",
-            )
+        check_image_size(name, image_size, PATCH, "patch size")
         vit: Any = timm.create_model(
             "beit_base_patch16_224",
             pretrained=False,
@@ -70,10 +73,7 @@ class USFMFamily(BackboneFamily):
             img_size=image_size,
             drop_path_rate=drop_path,
         )
-        depth = len(vit.blocks)
-        if not 1 <= maps <= depth:
-            raise ConfigError(f"backbone {name}: {maps} feature maps asked of {depth} blocks")
-        taken = [round((i + 1) * depth / maps) - 1 for i in range(maps)]
+        taken = spread_maps(name, maps, len(vit.blocks))
         return Encoder(
             module=vit,
             maps=partial(_maps, taken=taken),
