@@ -32,7 +32,7 @@ class BackboneCard:
         mean, std: of RGB values in [0, 1], by which the input is normalised.
         licence: of the pretrained weights; empty where there are none.
         weights: where they are: a repository, a page; empty where there are none.
-        gated: whether they are given only to those who ask.
+        gated: whether they are given only to those who ask; None where that is not known.
         obtain: how to get them, in a sentence or two.
         citation: the paper.
     """
@@ -47,7 +47,7 @@ class BackboneCard:
     std: tuple[float, float, float]
     licence: str = ""
     weights: str = ""
-    gated: bool = False
+    gated: bool | None = False
     obtain: str = ""
     citation: str = ""
 
@@ -62,7 +62,10 @@ class Block:
         mlp: the block's attribute that holds its feed-forward network, which maps (B, ..., D) to
             the same shape, channels last, each place by itself. The mixture takes its place, with
             copies of it as experts. None where a block has no such part (a convolution): the
-            mixture is then added to the block's output, (B, D, h, w), starting at zero.
+            mixture is then added to the block's output, (B, D, h, w), starting at zero, with
+            experts about half as large as the block.
+
+    The network must call the block (with an `mlp`, that: `self.mlp(tokens)`) to give its maps.
     """
 
     module: nn.Module

@@ -25,9 +25,12 @@ class TimmFamily(BackboneFamily):
     def has(self, name: str) -> bool:
         if any(card.name == name for card in CARDS):
             return True
+        architecture, dot, tag = name.partition(".")
+        if dot and not tag:  # for timm itself as good as no dot
+            return False
         import timm
 
-        return bool(timm.is_model(name.partition(".")[0]))
+        return bool(timm.is_model(architecture))
 
     def names(self) -> Sequence[str]:
         import timm

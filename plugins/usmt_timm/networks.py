@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from inspect import getmodule
 from typing import Any
 
 import timm
@@ -26,11 +25,15 @@ HIERARCHICAL: dict[str, Callable[[Any], Iterator[nn.Module]]] = {
     "swin_transformer": lambda net: (block for layer in net.layers for block in layer.blocks),
     "swin_transformer_v2": lambda net: (block for layer in net.layers for block in layer.blocks),
     "efficientnet": lambda net: (block for stage in net.blocks for block in stage),
+    "mobilenetv3": lambda net: (block for stage in net.blocks for block in stage),
     "resnet": lambda net: (
         block for layer in (net.layer1, net.layer2, net.layer3, net.layer4) for block in layer
     ),
 }
 """timm's modules whose networks give maps of several strides, and how to come by their blocks."""
+
+ONE_SIZE = ("swin_transformer", "swin_transformer_v2")
+"""Those of them that are built for one size of the input, as all plain transformers are."""
 
 
 def build(name: str, image_size: int, maps: int, drop_path: float, *, pretrained: bool) -> Encoder:
@@ -38,20 +41,27 @@ def build(name: str, image_size: int, maps: int, drop_path: float, *, pretrained
 
     Raises ConfigError: a wrong tag, a network of another kind, or an argument that does not fit.
     """
-    blocks_of = HIERARCHICAL.get(kind_of(name))
-    network = create(name, image_size, drop_path)
+    sketch = sketched(name)  # before any size, which many networks would only assert
+    strides = strides_of(sketch)
+    what = "patch size" if len(set(strides)) == 1 else "largest stride"
+    check_image_size(name, image_size, max(strides), what)
+    blocks_of = HIERARCHICAL.get(kind_of(sketch))
     if blocks_of is None:
-        check_plain(name, network)
-    _check_size(name, image_size, strides_of(network))
+        indices = spread_maps(name, maps, len(sketch.blocks))
+        read = partial(plain_maps, indices=indices)
+    else:
+        if maps < 1:
+            stages = len(strides)
+            raise ConfigError(f"backbone {name}: {maps} feature maps asked of {stages} stages")
+        read = partial(hierarchical_maps, count=min(maps, len(strides)))
+    sized = blocks_of is None or kind_of(sketch) in ONE_SIZE
+    network = _create(name, drop_path, **({"img_size": image_size} if sized else {}))
     network = without_batch(network, pretrained=pretrained)
     if not pretrained:
         _wake(network)
     if blocks_of is None:
-        indices = spread_maps(name, maps, len(network.blocks))
-        read = partial(plain_maps, indices=indices)
         blocks = [Block(block, int(network.embed_dim)) for block in network.blocks]
     else:
-        read = partial(hierarchical_maps, count=min(maps, len(network.feature_info)))
         blocks = _hierarchical_blocks(network, list(blocks_of(network)))
     settings = network.pretrained_cfg
     return Encoder(network, read, blocks, tuple(settings["mean"]), tuple(settings["std"]))
@@ -82,9 +92,9 @@ def hierarchical_maps(network: Any, images: Tensor, *, count: int) -> list[Tenso
 # -- networks
 
 
-def kind_of(name: str) -> str:
-    """The module of timm that holds the network, e.g. `convnext`. Raises ConfigError for a tag that
-    it does not have."""
+def sketched(name: str) -> Any:
+    """timm's network, built without memory for its parameters, and known to be of a kind that usmt
+    can use. Raises ConfigError."""
     architecture, _, tag = name.partition(".")
     tags = timm.list_models(f"{architecture}.*", pretrained=True)
     if tag and name not in tags:
@@ -92,31 +102,38 @@ def kind_of(name: str) -> str:
             f"timm has no weights '{tag}' for {architecture}{near(name, tags)}",
             hint=f"One of: {', '.join(tags) or 'none'}",
         )
-    module = getmodule(timm.models.model_entrypoint(architecture))
-    return "" if module is None else module.__name__.rpartition(".")[2]
+    with torch.device("meta"):
+        network = _create(name)
+    if kind_of(network) not in HIERARCHICAL:
+        _check_plain(name, network)
+    return network
 
 
-def create(name: str, image_size: int | None = None, drop_path: float = 0.0) -> Any:
-    """timm's network, weights at random. Those of one input size are built for `image_size`."""
-    options: dict[str, Any] = {"num_classes": 0, "drop_path_rate": drop_path}
-    kind = kind_of(name)
-    if image_size is not None and (kind not in HIERARCHICAL or kind.startswith("swin")):
-        options["img_size"] = image_size
+def kind_of(network: nn.Module) -> str:
+    """timm's module that defines the network, e.g. `convnext`."""
+    return type(network).__module__.rpartition(".")[2]
+
+
+def _create(name: str, drop_path: float = 0.0, **size: int) -> Any:
     try:
-        return timm.create_model(name, pretrained=False, **options)
-    except TypeError as error:  # networks of other kinds take no img_size
-        raise unsuitable(name) from error
+        return timm.create_model(
+            name, pretrained=False, num_classes=0, drop_path_rate=drop_path, **size
+        )
+    except TypeError as error:  # networks of other kinds lack some of these options
+        raise _unsuitable(name) from error
 
 
-def check_plain(name: str, network: Any) -> None:
+def _check_plain(name: str, network: Any) -> None:
     """Raises ConfigError unless it is a transformer with tokens of one width and stride."""
     blocks = getattr(network, "blocks", None)
     if not isinstance(blocks, nn.ModuleList | nn.Sequential) or not all(
         isinstance(getattr(block, "mlp", None), nn.Module) for block in blocks
     ):
-        raise unsuitable(name)
+        raise _unsuitable(name)
     if len(set(strides_of(network))) != 1 or not hasattr(network, "forward_intermediates"):
-        raise unsuitable(name)
+        raise _unsuitable(name)
+    if getattr(network, "global_pool", "") == "soft":  # Gemma's pools patches, and has other sizes
+        raise _unsuitable(name)
 
 
 def strides_of(network: Any) -> list[int]:
@@ -124,17 +141,14 @@ def strides_of(network: Any) -> list[int]:
     return [int(level["reduction"]) for level in network.feature_info]
 
 
-def unsuitable(name: str) -> ConfigError:
+def _unsuitable(name: str) -> ConfigError:
+    module = timm.models.model_entrypoint(name.partition(".")[0]).__module__
     return ConfigError(
-        f"backbone {name}: usmt reads plain vision transformers, ConvNeXt, Swin, EfficientNet and "
-        "ResNet of timm, and this is another kind of network",
+        f"backbone {name}: usmt reads plain vision transformers, ConvNeXt, Swin, EfficientNet, "
+        "MobileNet and ResNet of timm, and this is another kind of network "
+        f"({module.rpartition('.')[2]})",
         hint="Those that are known to work: usmt backbones list --family timm",
     )
-
-
-def _check_size(name: str, image_size: int, strides: Sequence[int]) -> None:
-    what = "patch size" if len(set(strides)) == 1 else "largest stride"
-    check_image_size(name, image_size, max(strides), what)
 
 
 def _wake(network: nn.Module) -> None:

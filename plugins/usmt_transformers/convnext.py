@@ -7,14 +7,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from usmt import Block, Encoder
+from usmt import Block, ConfigError, Encoder
 from usmt_transformers.networks import LAYER_SCALE, ConvNeXt
 
 
-def build(network: ConvNeXt, image_size: int, maps: int, drop_path: float) -> Encoder:
-    """The network with random weights."""
+def build(name: str, network: ConvNeXt, image_size: int, maps: int, drop_path: float) -> Encoder:
+    """The network with random weights. Raises `ConfigError` for arguments that do not fit it."""
     from transformers import DINOv3ConvNextConfig, DINOv3ConvNextModel
 
+    stages = len(network.strides)
+    if maps < 1:
+        raise ConfigError(f"backbone {name}: {maps} feature maps asked of {stages} stages")
     convnext = DINOv3ConvNextModel(
         DINOv3ConvNextConfig(
             image_size=image_size,
@@ -27,7 +30,7 @@ def build(network: ConvNeXt, image_size: int, maps: int, drop_path: float) -> En
     mean, std = network.pixels
     return Encoder(
         module=convnext,
-        maps=partial(_maps, count=min(maps, len(network.strides))),
+        maps=partial(_maps, count=min(maps, stages)),
         blocks=[
             # The feed-forward part is not a module of its own here, so the mixture is added.
             Block(layer, width, mlp=None)

@@ -32,7 +32,7 @@ class TransformersFamily(BackboneFamily):
         check_image_size(name, image_size, network.strides[-1], "stride")
         if isinstance(network, VisionTransformer):
             return vision_transformer.build(name, network, image_size, maps, drop_path)
-        return convnext.build(network, image_size, maps, drop_path)
+        return convnext.build(name, network, image_size, maps, drop_path)
 
     def published(self, name: str) -> tuple[Path, str]:
         from huggingface_hub import hf_hub_download

@@ -68,6 +68,8 @@ def test_list_and_show(usmt: Usmt):
     assert "85641216" in told and "0.485, 0.456, 0.406" in told
     listed = usmt("backbones", "list", "--family", "timm").out
     assert "85.6 M" in listed and "4, 8, 16, 32" in listed
+    assert "family timm" in listed and "family usfm" not in listed
+    assert "family usfm" in usmt("backbones", "list").out
     only = usmt("backbones", "list", "--family", "timm", "--json").data
     assert {row["family"] for row in only} == {"timm"}
 
@@ -97,7 +99,8 @@ def test_list_imports_nothing_slow():
         (("show", "vit_bse_patch16_dinov3.lvd1689m"), f"did you mean '{DINOV3}'"),
         (("show", "timm:vit_bse_patch16_dinov3.lvd1689m"), "the family timm has no backbone"),
         (("show", "tim:test_vit"), "did you mean 'timm'"),
-        (("show", "vgg11"), "another kind of network"),
+        (("show", "vgg11"), "another kind of network (vgg)"),
+        (("show", "test_vit."), "did you mean 'test_vit'"),
         (("list", "--family", "tim"), "did you mean 'timm'"),
     ],
 )

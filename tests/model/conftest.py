@@ -12,7 +12,8 @@ from toy_tasks import DINOV3, SIZE, stir, tasks_of
 
 from usmt import load_plugins
 from usmt.model.backbone import Backbone, build_backbone
-from usmt.model.network import MoE, Network, build_network
+from usmt.model.moe import MoE
+from usmt.model.network import Network, build_network
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from timm.layers import GluMlp, Mlp
 from torch import nn
 
 from usmt.errors import ConfigError
-from usmt.model.moe import TaskConditionedMoE, TaskConditioning, balance_loss
-from usmt.model.network import MoE
+from usmt.model.moe import MoE, TaskConditionedMoE, TaskConditioning, balance_loss
 
 WIDTH, TASK_WIDTH = 16, 5
 

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn.parallel import DistributedDataParallel
 from toy_tasks import VIT, stir, tasks_of
 
-from usmt.model.network import MoE, build_network
+from usmt.model.moe import MoE
+from usmt.model.network import build_network
 
 INDEX = [0, 1, 2, 1, 0, 2]
 MOES = [None, MoE(), MoE(top_k=1), MoE(top_k=2)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,15 +13,20 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from toy_tasks import stir, tasks_of
 
-from usmt import Block
+from usmt import load_plugins
+from usmt.errors import CheckpointError, ConfigError
+from usmt.model.backbone import BlockOfBackbone, build_backbone
 from usmt.model.blocks import put_experts
-from usmt.model.moe import TaskConditioning
-from usmt.model.network import MoE, Network, build_network
+from usmt.model.moe import MoE, TaskConditioning
+from usmt.model.network import Network, build_network
+from usmt.train.checkpoint import Checkpoint
+from usmt.train.loop import load_weights
 
 CONVNEXT, SWIN = "test_convnext", "swin_tiny_patch4_window7_224"
 CONVNEXT_V2, EFFICIENTNET, RESNET = "convnextv2_atto", "test_efficientnet", "test_resnet"
 ADDED = (CONVNEXT_V2, EFFICIENTNET, RESNET)
 DEPTHS = {CONVNEXT: 9, SWIN: 12, CONVNEXT_V2: 12, EFFICIENTNET: 5, RESNET: 4}
+TABLE = Path(__file__).parents[2] / "docs" / "explanation" / "moe.md"
 INDEX = [0, 1, 2, 1, 0, 2]
 SPARSE, DENSE = MoE(blocks=3, top_k=1, experts=3), MoE(blocks=3, experts=3)
 
@@ -187,18 +193,98 @@ def test_weights_survive_a_file_and_parameters_are_counted(make_backbone, images
     assert counts.active == sum(experts) + sum(routers) + 64
 
 
-def test_what_is_added_is_the_formula_on_the_normalised_map():
+def added_to(module: nn.Module, width: int, hidden_ratio: float | None = None):
+    """The module with three experts behind it, the mixture, and its conditioning."""
+    kept, conditioning = nn.ModuleDict(), TaskConditioning()
+    options = {"task_width": 5, "experts": 3, "top_k": None, "number": 1}
+    block = BlockOfBackbone(module, width, mlp=None, added=kept)
+    put_experts(block, conditioning, hidden_ratio=hidden_ratio, **options)
+    return kept["1"].moe, conditioning
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(3, 16, 1),
+        nn.Sequential(nn.Conv2d(3, 8, 1), nn.GELU(), nn.Conv2d(8, 16, 1)),  # runs all its parts
+    ],
+)
+def test_what_is_added_is_the_formula_on_the_normalised_map(module):
     """To the output h of a block, (B, D, h, w): h + MoE(norm(h)), place by place."""
-    block, conditioning = Block(nn.Conv2d(3, 16, 1), width=16, mlp=None), TaskConditioning()
-    options = {"task_width": 5, "experts": 3, "top_k": None, "number": 1, "hidden_ratio": None}
     images, embedding = torch.randn(2, 3, 4, 5), torch.randn(2, 5)
-    plain = block.module(images)
-    put_experts(block, conditioning, **options)
-    moe = block.module.added.moe
+    plain = module(images)
+    moe, conditioning = added_to(module, 16)
     stir(moe, 0.3)
     with conditioning.during(embedding, torch.zeros(2, dtype=torch.long)):
-        mixed = block.module(images)
+        mixed = module(images)
         tokens = nn.functional.layer_norm(plain.flatten(2).transpose(1, 2), (16,))
         by_hand = plain + moe(tokens).transpose(1, 2).unflatten(2, (4, 5))
     assert torch.allclose(mixed, by_hand, atol=1e-6)
-    assert moe.experts[0].fc1.weight.shape == (64, 16)  # four times as wide
+    assert not torch.allclose(mixed, plain, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("module", "hidden"),
+    [
+        (nn.Conv2d(16, 16, 1), 4),  # 256 weights: half of them are an expert of 4 x 16 x 2
+        (nn.Conv2d(16, 16, 2), 16),
+        (nn.Sequential(nn.Conv2d(16, 16, 1), nn.GroupNorm(4, 16), nn.Conv2d(16, 16, 2)), 20),
+        (nn.Conv2d(16, 16, 7), 32),  # no more than twice D
+        (nn.AvgPool2d(2), 4),  # and a quarter at least
+    ],
+)
+def test_an_expert_behind_a_block_is_half_as_large_as_the_block(module, hidden):
+    moe, _ = added_to(module, 16)
+    assert {expert.fc1.weight.shape for expert in moe.experts} == {(hidden, 16)}
+    moe, _ = added_to(module, 16, hidden_ratio=3.0)  # what the user says comes first
+    assert {expert.fc1.weight.shape for expert in moe.experts} == {(48, 16)}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "efficientnet_b0", "convnextv2_tiny"])
+def test_what_the_mixture_adds_is_in_proportion_to_the_network(name):
+    """The figures of docs/explanation/moe.md: as many as a mixture adds to a transformer."""
+    backbone = build_backbone(load_plugins(), name, weights="none", image_size=32)
+    plain = sum(one.numel() for one in backbone.parameters())
+    network = build_network(tasks_of(["pool_a", "pool_b"]), backbone, moe=MoE())
+    now = sum(one.numel() for one in network.backbone.parameters())
+    embedding = network.task_embedding.weight.numel()
+    assert network.added_parameters == now - plain + embedding
+    assert 0.5 * plain < network.added_parameters < 1.5 * plain
+    row = next(line for line in TABLE.read_text().splitlines() if line.startswith(f"| {name} "))
+    told = [float(cell.strip().removesuffix(" M")) for cell in row.split("|")[2:4]]
+    assert told == [round(plain / 1e6, 1), round(network.added_parameters / 1e6, 1)]
+
+
+def test_a_mixture_in_the_place_of_mlps_adds_what_they_did_not_have(make_backbone):
+    for moe in (MoE(), MoE(hidden_ratio=0.5)):
+        backbone = make_backbone(CONVNEXT)
+        plain = sum(one.numel() for one in backbone.parameters())
+        network = build_network(tasks_of(["pool_a", "pool_b"]), backbone, moe=moe)
+        now = sum(one.numel() for one in network.backbone.parameters())
+        assert network.added_parameters == now - plain + network.task_embedding.weight.numel()
+    dense = build_network(tasks_of(["pool_a", "pool_b"]), make_backbone(CONVNEXT), moe=None)
+    assert dense.added_parameters == 0
+
+
+def test_weights_of_older_mixtures_behind_blocks_are_refused_in_words(make_backbone):
+    """They stood in the blocks, and were four times as wide as the maps."""
+    network = network_of(make_backbone, RESNET, DENSE)
+    weights = {
+        name.replace("backbone.added.4.", "backbone.vit.layer4.0.added."): one
+        for name, one in network.state_dict().items()
+    }
+    with pytest.raises(CheckpointError, match="an older usmt"):
+        load_weights(network, Checkpoint(weights, {}, {}), "run/best")
+
+
+@pytest.mark.parametrize("name", [RESNET, EFFICIENTNET, CONVNEXT])
+def test_by_default_a_network_of_few_blocks_has_experts_in_all(make_backbone, name):
+    tasks = tasks_of(["pool_a", "pool_b"])
+    network = build_network(tasks, make_backbone(name), moe=MoE())
+    depth = DEPTHS[name]
+    assert network.moe.blocks == min(6, depth)
+    assert [one.block for one in network.moe_blocks] == list(range(depth + 1))[
+        -network.moe.blocks :
+    ]
+    with pytest.raises(ConfigError, match=f"moe.blocks is {depth + 1}, but the backbone has"):
+        build_network(tasks, make_backbone(name), moe=MoE(blocks=depth + 1))

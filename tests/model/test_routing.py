@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from usmt.model.network import MoE
+from usmt.model.moe import MoE
 from usmt.model.routing import RoutingRecorder
 
 EVEN = torch.zeros(2)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
+import huggingface_hub
+import published_weights
 import pytest
 import timm
 import torch
@@ -25,6 +28,14 @@ WITH_BATCH_NORM = ("test_efficientnet", "test_resnet")
 def build(name: str, weights: Path | str = "none", size: int = 64, **options) -> Backbone:
     torch.manual_seed(0)
     return build_backbone(load_plugins(), name, weights=str(weights), image_size=size, **options)
+
+
+def stir(network: nn.Module) -> None:
+    """As if trained."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
 
 
 @pytest.fixture
@@ -75,7 +86,61 @@ def test_networks_without_a_card_are_described_by_timm():
         FAMILY.card("vit_base_patch16_dinov3.lvd1698m")
 
 
+def test_who_may_have_the_weights_is_not_said_of_others_repositories():
+    """timm takes some weights from where their authors keep them."""
+    others = FAMILY.card("vit_base_mci_224.apple_mclip")
+    assert others.weights == "https://huggingface.co/apple/mobileclip_b_timm"
+    assert "not timm's own" in others.obtain and others.licence == "apple-amlr"
+    assert "not timm's own" not in FAMILY.card("convnext_pico").obtain
+
+
+@pytest.mark.parametrize("name", ["test_vit", "test_vit.r160_in1k", "vit_base_mci_224"])
+def test_what_a_run_records_of_its_weights_is_what_the_card_says(name, tmp_path, monkeypatch):
+    asked = []
+
+    def download(repository: str, file: str) -> str:
+        asked.append(f"https://huggingface.co/{repository}")
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    card = FAMILY.card(name)
+    assert FAMILY.published(name)[1] == card.weights == asked[0]
+    assert card.licence
+
+
+def test_weights_without_a_stated_licence_say_so():
+    name = "resnet50.bamboo"
+    assert timm.get_pretrained_cfg(name).license is None
+    assert FAMILY.card(name).licence == "not stated by timm"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("test_vit.", "TEST_VIT", "test_vit ", " test_vit", "test vit", ".", ".test_vit"),
+        *("timm/test_vit", "hf-hub:timm/test_vit.r160_in1k", "hf_hub:test_vit", "./test_vit"),
+    ],
+)
+def test_names_that_timm_would_read_in_its_own_way_are_unknown(name):
+    assert FAMILY.has(name) is False
+
+
+def test_a_tag_with_a_dot_is_told_and_former_names_are_known():
+    with pytest.raises(ConfigError, match=r"no weights 'r160_in1k\.x' for test_vit"):
+        FAMILY.card("test_vit.r160_in1k.x")
+    with pytest.warns(UserWarning, match="deprecated model name"):
+        card = FAMILY.card("convnext_tiny_in22k")
+    assert card.weights == "https://huggingface.co/timm/convnext_tiny.fb_in22k"
+
+
 # -- maps
+
+
+@pytest.mark.parametrize("maps", [0, -1])
+@pytest.mark.parametrize("name", ["test_convnext", "test_efficientnet", "test_vit"])
+def test_at_least_one_map_must_be_asked_for(name, maps):
+    with pytest.raises(ConfigError, match=f"{maps} feature maps asked of . (stages|blocks)"):
+        build(name, maps=maps)
 
 
 def test_maps_are_the_stages_outputs_and_the_last_one_is_normed(images):
@@ -147,6 +212,27 @@ def test_without_weights_each_image_is_normalised_by_itself(images, name):
     assert not list(backbone.named_buffers())
 
 
+@pytest.mark.parametrize("weights", ["none", "gone.pth"])
+def test_earlier_runs_load(images, weights):
+    """Vision transformers with batch normalisation in their stem kept it, at first."""
+    earlier = timm.create_model("xcit_nano_12_p16_224", num_classes=0, img_size=64)
+    stir(earlier)
+    earlier.train()(images * 2 + 1)
+    backbone = copy.deepcopy(build("xcit_nano_12_p16_224", weights, load=False))
+    state = {f"vit.{key}": value for key, value in earlier.state_dict().items()}
+    backbone.load_state_dict(state, strict=True)
+    indices = [2, 5, 8, 11]
+    expected = earlier.eval().forward_intermediates(
+        images, indices=indices, norm=True, intermediates_only=True
+    )
+    for mode in (True, False):
+        maps = backbone.train(mode)(images)
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(maps, expected, strict=True))
+    again = build("xcit_nano_12_p16_224")  # and those of today
+    again.load_state_dict(build("xcit_nano_12_p16_224").state_dict(), strict=True)
+    assert not list(again.vit.patch_embed.buffers())
+
+
 def test_a_network_of_pretrained_weights_is_built_alike_without_them(tmp_path):
     """As for a checkpoint, when the file is gone."""
     gone = build("test_efficientnet", tmp_path / "gone.pth", load=False)
@@ -170,6 +256,92 @@ def test_weights_for_another_size_of_input_load(tmp_path, name):
     save_file(wrong, tmp_path / "wrong.safetensors")
     with pytest.raises(WeightsError, match=f"not weights of {name}"):
         build(name, tmp_path / "wrong.safetensors")
+
+
+def of_meta_dinov2(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """DINOv2's released files have a token of pretraining, and a place for the class token."""
+    named = dict(tensors)
+    registers = named.pop("reg_token", None)
+    named["mask_token"] = torch.zeros(1, tensors["cls_token"].shape[-1])
+    if registers is not None:
+        place = torch.ones_like(tensors["cls_token"])
+        named["register_tokens"] = registers
+        named["cls_token"] = tensors["cls_token"] - place
+        named["pos_embed"] = torch.cat([place, tensors["pos_embed"]], 1)
+    return named
+
+
+def of_mae(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """As `mae_pretrain_vit_base_full.pth`: with the decoder, which is narrower."""
+    decoder = {
+        f"decoder_{key}": torch.zeros(8)
+        for key in ("pos_embed", "embed.weight", "blocks.0.norm1.weight", "norm.bias", "pred.bias")
+    }
+    return tensors | decoder | {"mask_token": torch.zeros(1, 1, 8)}
+
+
+def of_eva02(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """As `eva02_Ti_pt_in21k_p14.pt`: other names in the blocks, and parts of pretraining."""
+    names = {"mlp.fc1_g": "mlp.w1", "mlp.fc1_x": "mlp.w2", "mlp.norm": "mlp.ffn_ln"}
+    names |= {"mlp.fc2": "mlp.w3", "q_proj.bias": "q_bias", "v_proj.bias": "v_bias"}
+    named = {}
+    for key, tensor in tensors.items():
+        for ours, theirs in names.items():
+            key = key.replace(ours, theirs)
+        named[key.removeprefix("fc_")] = tensor
+    width = tensors["cls_token"].shape[-1]
+    return named | {
+        "mask_token": torch.zeros(1, 1, width),
+        "lm_head.weight": torch.zeros(16, width),
+        "lm_head.bias": torch.zeros(16),
+        "rope.freqs_cos": torch.zeros(256, 64),
+        "blocks.0.attn.rope.freqs_sin": torch.zeros(256, 64),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "released", "wrapper"),
+    [
+        ("vit_tiny_patch16_224", 64, of_mae, "model"),
+        ("vit_small_patch14_dinov2", 56, of_meta_dinov2, "teacher"),
+        ("vit_small_patch14_reg4_dinov2", 56, of_meta_dinov2, None),
+        ("eva02_tiny_patch14_224", 56, of_eva02, "state_dict"),
+    ],
+)
+def test_released_files_load_without_what_pretraining_alone_needs(
+    tmp_path, name, size, released, wrapper
+):
+    network = timm.create_model(name, num_classes=0, img_size=size)
+    stir(network)
+    tensors = released(network.state_dict())
+    if wrapper == "teacher":  # with the trainer's prefix
+        tensors = {f"backbone.{key}": one for key, one in tensors.items()}
+    torch.save({wrapper: tensors, "epoch": 3} if wrapper else tensors, tmp_path / "w.pth")
+    state = build(name, tmp_path / "w.pth", size).vit.state_dict()
+    for key, one in network.state_dict().items():
+        assert torch.allclose(state[key], one, atol=1e-6), key
+
+
+def test_metas_biases_are_not_dropped_unseen(tmp_path):
+    """timm has DINOv3 with and without biases of queries and values; the larger ones are zero."""
+    tensors = published_weights.dinov3_vit(384, 12, 1536, gated=False)
+    torch.save(tensors, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"blocks\.0\.attn\.qkv\.bias .* _qkvb"):
+        build("vit_small_patch16_dinov3", tmp_path / "w.pth")
+    zero = {key: 0 * one if key.endswith("qkv.bias") else one for key, one in tensors.items()}
+    torch.save(zero, tmp_path / "w.pth")
+    state = build("vit_small_patch16_dinov3", tmp_path / "w.pth").vit.state_dict()
+    assert torch.equal(state["reg_token"], tensors["storage_tokens"])
+    assert torch.equal(state["blocks.3.gamma_1"], tensors["blocks.3.ls1.gamma"])
+
+
+def test_position_embeddings_are_resampled_where_timm_has_no_filter_for_it(tmp_path):
+    network = timm.create_model("convit_tiny", num_classes=0)
+    save_file(network.state_dict(), tmp_path / "w.safetensors")
+    state = build("convit_tiny", tmp_path / "w.safetensors").vit.state_dict()
+    assert state["pos_embed"].shape == (1, 16, 192)
+    given = network.pos_embed.detach().mean()
+    assert torch.allclose(state["pos_embed"].mean(), given, atol=2e-3)
 
 
 # -- all task types, start to end

@@ -257,6 +257,9 @@ def test_weights_that_cannot_be_had_say_why_and_how(monkeypatch):
         (SMALL, {"size": 72}, "Use 64 or 80"),
         (TINY, {"size": 80}, "Use 64 or 96"),
         (SMALL, {"maps": 13}, "13 feature maps asked of 12 blocks"),
+        (SMALL, {"maps": 0}, "0 feature maps asked of 12 blocks"),
+        (TINY, {"maps": 0}, "0 feature maps asked of 4 stages"),
+        (TINY, {"maps": -1}, "-1 feature maps asked of 4 stages"),
         (SMALL.replace("1689", "1698"), {}, f"did you mean '{SMALL}'"),
     ],
 )

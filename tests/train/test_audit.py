@@ -17,6 +17,8 @@ RATES = {"backbone": 1e-3, "head": 1e-2, "other": 1e-4}
 
 
 class Small(nn.Module):
+    added_parameters = 5
+
     def __init__(self) -> None:
         super().__init__()
         self.body = nn.Linear(3, 4)
@@ -43,7 +45,7 @@ def test_groups_rates_and_tasks_are_counted():
         ("decoder", 1e-4, 2, 20),
         ("head", 1e-2, 1, 8),
     ]
-    assert found.frozen == 7
+    assert found.frozen == 7 and found.added == 5
     assert found.steps == 5 and found.epochs_to_see_all == 1
     a, b = found.tasks
     assert (a.images, a.drawn, b.images, b.drawn) == (30, 30, 10, 10)

@@ -13,7 +13,7 @@ from usmt.errors import ConfigError, PluginError
 from usmt.model.find_backbone import find_backbone
 from usmt.plugin_faults import blamed
 
-COLUMNS = ("name", "family", "title", "parameters", "strides", "licence", "gated")
+COLUMNS = ("name", "title", "parameters", "strides", "licence", "gated")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,19 +33,20 @@ def list_backbones(
     plugins = session.plugins
     classes = plugins.backbones.values() if family is None else [plugins.backbone(family)]
     rows = []
-    brief = []
+    tables = {}
     for cls in classes:
         try:
             with blamed(f"the family {cls.name} failed", cls):
                 made = cls()
                 listed = [as_data(card, made, session) for card in made.cards()]
-                brief += [[_brief(row)[name] for name in COLUMNS] for row in listed]
+                tables[cls.name] = [[_brief(row)[name] for name in COLUMNS] for row in listed]
         except PluginError as error:  # the others are listed
             session.output.warning(error.message)
         else:
             rows += listed
     session.output.data(rows)
-    session.output.table("", COLUMNS, brief)
+    for name, brief in tables.items():  # one each: names are long, and terminals narrow
+        session.output.table(f"family {name}", COLUMNS, brief)
 
 
 def show_backbone(
@@ -66,7 +67,8 @@ def show_backbone(
             ) from None
         whole = as_data(card, family, session)
     session.output.data(whole)
-    session.output.table("", ("field", "value"), list(whole.items()))
+    told = whole | {"strides": _brief(whole)["strides"]}
+    session.output.table("", ("field", "value"), list(told.items()))
 
 
 def as_data(card: BackboneCard, family: BackboneFamily, session: Session) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from usmt.backbone_family import Block, Encoder
-from usmt.errors import PluginError
+from usmt.model.encoder_faults import check_encoder, check_maps, function_of, watched_blocks
 from usmt.model.find_backbone import find_backbone
 from usmt.model.weights import Provenance, load_weights
 from usmt.plugin_faults import blamed
@@ -53,9 +53,23 @@ def build_backbone(
             drop_path=drop_path,
             pretrained=weights != "none",
         )
-    _check_encoder(name, encoder)
+    check_encoder(own_name, family, encoder)
     provenance = load_weights(encoder, family, own_name, weights if load else "none")
-    return Backbone(name, encoder, image_size, provenance, checkpointing=checkpointing)
+    full_name = f"{family.name}:{own_name}"
+    with watched_blocks(own_name, family, encoder.blocks):
+        return Backbone(full_name, encoder, image_size, provenance, checkpointing=checkpointing)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOfBackbone(Block):
+    """A block as it is in a backbone.
+
+    Attributes:
+        added: the backbone's mixtures behind blocks without an Mlp, by number of the block. They
+            are not parts of the blocks: a block may run all of its parts, as nn.Sequential does.
+    """
+
+    added: nn.ModuleDict = field(kw_only=True)
 
 
 class Backbone(nn.Module):
@@ -65,6 +79,7 @@ class Backbone(nn.Module):
     trainable parameter gets a gradient.
 
     Attributes:
+        name: `FAMILY:NAME`, which stays clear when other families come.
         blocks: where a mixture of experts can stand, shallow to deep.
         width: channels D of the last map.
         features: channels and strides of the maps.
@@ -73,7 +88,7 @@ class Backbone(nn.Module):
         checkpointing: whether the blocks' activations are to be recomputed.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[BlockOfBackbone, ...]
 
     def __init__(
         self,
@@ -85,15 +100,21 @@ class Backbone(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        self.name = name
         # So named in checkpoints, since the time when all backbones were vision transformers.
         self.vit = encoder.module
-        self.blocks = tuple(encoder.blocks)
+        self.added = nn.ModuleDict()
+        self.blocks = tuple(
+            BlockOfBackbone(block.module, block.width, block.mlp, added=self.added)
+            for block in encoder.blocks
+        )
         self.mean, self.std = encoder.mean, encoder.std
         self.provenance = provenance
         self.checkpointing = checkpointing
         self._maps = encoder.maps
-        with blamed(f"backbone {name}, given one image", encoder.maps):
-            self.features = self._try_out(name, image_size)
+        own_name, function = name.partition(":")[2] or name, function_of(encoder.maps)
+        with blamed(f"backbone {own_name}, given one image", function):
+            self.features = self._try_out(own_name, image_size)
         self.width = self.features.channels[-1]
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -104,7 +125,7 @@ class Backbone(nn.Module):
         """The maps' true shapes, by one pass; freezes the parameters that they do not use."""
         self.eval()
         maps = self(torch.zeros(1, 3, image_size, image_size))
-        _check_maps(name, maps, image_size)
+        check_maps(name, function_of(self._maps), maps, image_size)
         if parameters := [one for one in self.parameters() if one.requires_grad]:
             total = torch.stack([one.sum() for one in maps]).sum()
             gradients = torch.autograd.grad(total, parameters, allow_unused=True)
@@ -115,27 +136,3 @@ class Backbone(nn.Module):
             channels=tuple(one.shape[1] for one in maps),
             strides=tuple(image_size // one.shape[2] for one in maps),
         )
-
-
-def _check_encoder(name: str, encoder: Any) -> None:
-    """Raises PluginError for what is no encoder, or names a part that is not there."""
-    if not isinstance(encoder, Encoder):
-        raise PluginError(f"backbone {name}: its family built no usmt.Encoder, but {encoder!r}")
-    for number, block in enumerate(encoder.blocks, start=1):
-        if block.mlp is not None and not isinstance(
-            getattr(block.module, block.mlp, None), nn.Module
-        ):
-            kind = type(block.module).__name__
-            raise PluginError(f"backbone {name}: block {number}, a {kind}, has no '{block.mlp}'")
-
-
-def _check_maps(name: str, maps: Any, image_size: int) -> None:
-    """Raises PluginError unless a family gives what it must."""
-    if not isinstance(maps, list) or not all(isinstance(one, Tensor) for one in maps) or not maps:
-        raise PluginError(f"backbone {name}: its maps are not a list of tensors, but {type(maps)}")
-    for one in maps:
-        if one.ndim != 4 or len(one) != 1 or one.shape[2] != one.shape[3]:
-            raise PluginError(
-                f"backbone {name}: of one image of {image_size} x {image_size} pixels it gives a "
-                f"map of shape {tuple(one.shape)}, not (1, C, h, h)"
-            )

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from usmt.backbone_family import Block
-from usmt.model.moe import TaskConditionedMoE, TaskConditioning
+from usmt.model.backbone import Backbone, BlockOfBackbone
+from usmt.model.moe import MoE, TaskConditionedMoE, TaskConditioning
+
+SMALLEST_RATIO, LARGEST_RATIO = 0.25, 2.0
 
 
 class AddedMoE(nn.Module):
@@ -36,8 +39,23 @@ class AddedMoE(nn.Module):
         return mixed.movedim(-1, 1)
 
 
+def mix_experts(backbone: Backbone, moe: MoE, conditioning: TaskConditioning) -> None:
+    """Gives the last blocks their mixtures. `moe` is one that `MoE.fitted` gave."""
+    depth = len(backbone.blocks)
+    for number in range(depth - (moe.blocks or 0), depth):
+        put_experts(
+            backbone.blocks[number],
+            conditioning,
+            task_width=moe.task_width,
+            experts=moe.experts,
+            top_k=moe.top_k,
+            number=number + 1,
+            hidden_ratio=moe.hidden_ratio,
+        )
+
+
 def put_experts(
-    block: Block,
+    block: BlockOfBackbone,
     conditioning: TaskConditioning,
     *,
     task_width: int,
@@ -47,6 +65,8 @@ def put_experts(
     hidden_ratio: float | None,
 ) -> None:
     """Gives a block its mixture: in the place of its Mlp, or behind it where it has none."""
+    if hidden_ratio is None and block.mlp is None:
+        hidden_ratio = hidden_ratio_behind(block)
     moe = TaskConditionedMoE(
         getattr(block.module, block.mlp) if block.mlp else None,
         conditioning,
@@ -59,15 +79,30 @@ def put_experts(
     )
     if block.mlp:
         setattr(block.module, block.mlp, moe)
-    else:
-        block.module.add_module("added", AddedMoE(moe, block.width))
-        block.module.register_forward_hook(_add)
+        return
+    added = AddedMoE(moe, block.width)
+    block.added[str(number)] = added
+    # A partial, so that copies of the network have their own.
+    block.module.register_forward_hook(partial(_add, added))
 
 
-def _add(block: Any, _inputs: object, output: Tensor) -> Tensor:
-    # Of the module's own: copies of the network share this function.
-    added: Tensor = block.added(output)
-    return output + added
+def hidden_ratio_behind(block: Block) -> float:
+    """Width of an expert's hidden layer over D, behind a block that has no Mlp.
+
+    An expert is about half as large as the block: four of them then add two blocks, which is what
+    four in the place of a transformer's Mlp add, two thirds of its block. In quarters of D, from
+    1/4 to 2: a kernel of 3 x 3 has many weights, but an expert works place by place.
+    """
+    # Weights alone, so that it does not depend on how the network is normalised.
+    weights = sum(one.numel() for one in block.module.parameters() if one.ndim > 1)
+    # An expert of ratio r has 2 r D^2 of them.
+    ratio = weights / 2 / (2 * block.width**2)
+    return min(max(round(4 * ratio) / 4, SMALLEST_RATIO), LARGEST_RATIO)
+
+
+def _add(added: AddedMoE, _block: object, _inputs: object, output: Tensor) -> Tensor:
+    more: Tensor = added(output)
+    return output + more
 
 
 def checkpoint_blocks(blocks: Iterable[nn.Module], conditioning: TaskConditioning) -> None:

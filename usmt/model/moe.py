@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,12 +19,60 @@ from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from usmt.errors import ConfigError
 from usmt.model.routing import RoutingRecorder
 
 ROUTER_STD = 0.02
 
-HIDDEN_RATIO = 4.0
-"""Width of an expert's hidden layer over D where no Mlp is replaced: a transformer's usual."""
+
+PUBLISHED_BLOCKS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class MoE:
+    """How the mixture of experts is made. Only `blocks` is published (arXiv 2603.18123).
+
+    Attributes:
+        experts: E.
+        blocks: how many of the last blocks have it; None means six, as published, or all of them
+            where there are fewer.
+        top_k: experts a token; None means all of them, as published.
+        task_width: width of the task embedding.
+        hidden_ratio: width of an expert's hidden layer over the tokens' width; None keeps the
+            pretrained Mlp's, which the experts are then copies of; where a block has none, it goes
+            by the block's size (`hidden_ratio_behind`).
+    """
+
+    experts: int = 4
+    blocks: int | None = None
+    top_k: int | None = None
+    task_width: int = 64
+    hidden_ratio: float | None = None
+
+    def fitted(self, depth: int) -> MoE:
+        """With the number of blocks in figures, for a backbone that has `depth` of them.
+
+        Raises ConfigError where it does not fit the backbone or itself.
+        """
+        if depth == 0:
+            raise ConfigError(
+                "the backbone names no blocks where a mixture of experts can stand",
+                hint="Set moe.enabled to `off`, or choose another backbone",
+            )
+        blocks = min(PUBLISHED_BLOCKS, depth) if self.blocks is None else self.blocks
+        if not 1 <= blocks <= depth:
+            raise ConfigError(
+                f"moe.blocks is {blocks}, but the backbone has {depth} blocks",
+                hint=f"Set it to 1 to {depth}: it counts the last ones",
+            )
+        if self.experts < 1:
+            raise ConfigError(f"moe.experts is {self.experts}, expected 1 or more")
+        if self.top_k is not None and not 1 <= self.top_k <= self.experts:
+            raise ConfigError(
+                f"moe.top_k is {self.top_k}, expected 1 to {self.experts} (the number of experts)",
+                hint="top_k: null uses all experts for every token, as published",
+            )
+        return replace(self, blocks=blocks)
 
 
 class TaskConditioning:
@@ -103,7 +152,8 @@ class TaskConditionedMoE(nn.Module):
 
     Args:
         mlp: the pretrained Mlp; every expert starts as a copy of it, so that the output equals
-            the Mlp's until the experts have learned apart. None: they start at random.
+            the Mlp's until the experts have learned apart. None, with a `hidden_ratio`: they start
+            at random.
         width: D.
         task_width: d of the task embedding.
         experts: E.
@@ -111,6 +161,9 @@ class TaskConditionedMoE(nn.Module):
         block: number of the block, counted from 1, for the records.
         hidden_ratio: width of the experts' hidden layer over D. None keeps the Mlp's; with a
             number the experts start at random, and the output does not equal the Mlp's.
+
+    Attributes:
+        replaced: number of parameters of the Mlp in whose place it stands.
     """
 
     def __init__(
@@ -129,11 +182,14 @@ class TaskConditionedMoE(nn.Module):
         self.conditioning = conditioning
         self.top_k = top_k
         self.block = block
-        if mlp is not None and hidden_ratio is None:
+        self.replaced = 0 if mlp is None else sum(one.numel() for one in mlp.parameters())
+        if hidden_ratio is not None:
+            hidden = max(1, round(hidden_ratio * width))
+            self.experts = nn.ModuleList(Mlp(width, hidden) for _ in range(experts))
+        elif mlp is not None:
             self.experts = nn.ModuleList(deepcopy(mlp) for _ in range(experts))
         else:
-            hidden = round((hidden_ratio or HIDDEN_RATIO) * width)
-            self.experts = nn.ModuleList(Mlp(width, hidden) for _ in range(experts))
+            raise ValueError("experts that copy no Mlp need a hidden_ratio")
         self.router = nn.Linear(width + task_width, experts, bias=False)
         # Small, so that all experts are used at first; not zero, so that they learn apart.
         nn.init.normal_(self.router.weight, std=ROUTER_STD)

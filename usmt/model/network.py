@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from usmt.errors import ConfigError
+from usmt.errors import CheckpointError
 from usmt.model.backbone import Backbone
-from usmt.model.blocks import checkpoint_blocks, put_experts
-from usmt.model.moe import TaskConditionedMoE, TaskConditioning
+from usmt.model.blocks import checkpoint_blocks, mix_experts
+from usmt.model.moe import MoE, TaskConditionedMoE, TaskConditioning
 from usmt.model.routing import RoutingRecorder, RoutingReport
+from usmt.plugin_faults import blamed, fault
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
-
-
-@dataclass(frozen=True, slots=True)
-class MoE:
-    """How the mixture of experts is made. Only `blocks` is published (arXiv 2603.18123).
-
-    Attributes:
-        experts: E.
-        blocks: how many of the last blocks have it.
-        top_k: experts a token; None means all of them, as published.
-        task_width: width of the task embedding.
-        hidden_ratio: width of an expert's hidden layer over the tokens' width; None keeps the
-            pretrained Mlp's, which the experts are then copies of, and is 4 where a block has none.
-    """
-
-    experts: int = 4
-    blocks: int = 6
-    top_k: int | None = None
-    task_width: int = 64
-    hidden_ratio: float | None = None
+from usmt.task_type_calls import asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +42,7 @@ def build_network(
         ConfigError: the MoE does not fit the backbone or itself.
     """
     if moe is not None:
-        _check(moe, len(backbone.blocks))
+        moe = moe.fitted(len(backbone.blocks))
     return Network(tasks, backbone, moe)
 
 
@@ -72,6 +54,7 @@ class Network(nn.Module):
 
     Attributes:
         task_ids: T task ids; a row's task index is a position in it.
+        moe: with the number of its blocks; None without MoE.
         task_embedding: e_t; None without MoE.
         routing: what `record_routing` recorded; None without MoE, or if it never did. With several
             processes, `merge` the others' `state()` into it before the report.
@@ -91,24 +74,23 @@ class Network(nn.Module):
         self.task_embedding: nn.Embedding | None = None
         if moe is not None:
             self.task_embedding = nn.Embedding(len(tasks), moe.task_width)
-            _mix_experts(backbone, moe, self.conditioning)
+            mix_experts(backbone, moe, self.conditioning)
         if backbone.checkpointing:
             modules = [block.module for block in backbone.blocks]
             checkpoint_blocks(modules, self.conditioning)
+        self.register_load_state_dict_pre_hook(_refuse_older_mixtures)
 
+        self._tasks = tuple(tasks)
         types = {task_type.name: task_type for _, task_type in tasks}
         self._members = {
             name: [i for i, (_, of) in enumerate(tasks) if of.name == name] for name in types
         }
-        decoders = {name: task_type.decoder(backbone.features) for name, task_type in types.items()}
+        decoders = {name: _decoder(of, backbone) for name, of in types.items()}
         self.decoders = nn.ModuleDict(
             {_key(name): decoder for name, decoder in decoders.items() if decoder is not None}
         )
         self.heads = nn.ModuleDict(
-            {
-                _key(spec.id): of.head(spec, _channels(decoders[of.name], backbone))
-                for spec, of in tasks
-            }
+            {_key(spec.id): _head(of, spec, decoders[of.name], backbone) for spec, of in tasks}
         )
 
     def normalise(self, images: Tensor) -> Tensor:
@@ -145,7 +127,9 @@ class Network(nn.Module):
                 rows = (index[mine] == task).nonzero().flatten()
                 if len(rows):
                     name = self.task_ids[task]
-                    predictions[name] = self.heads[_key(name)](_rows(features, rows))
+                    spec, of = self._tasks[task]
+                    with asking(of, spec, "head"):
+                        predictions[name] = self.heads[_key(name)](_rows(features, rows))
         return predictions
 
     def _features(self, images: Tensor, index: Tensor) -> list[Tensor]:
@@ -160,7 +144,11 @@ class Network(nn.Module):
     def _decode(self, type_name: str, maps: list[Tensor]) -> Tensor:
         """(n, C, h', w'): of the type's decoder, or the last map where it has none."""
         key = _key(type_name)
-        features: Tensor = self.decoders[key](maps) if key in self.decoders else maps[-1]
+        if key not in self.decoders:
+            return maps[-1]
+        spec, of = self._tasks[self._members[type_name][0]]
+        with asking(of, spec, "decoder"):
+            features: Tensor = self.decoders[key](maps)
         return features
 
     # -- the mixture of experts
@@ -168,7 +156,8 @@ class Network(nn.Module):
     @property
     def moe_blocks(self) -> list[TaskConditionedMoE]:
         """Shallow to deep; empty without MoE."""
-        return [m for m in self.backbone.modules() if isinstance(m, TaskConditionedMoE)]
+        found = [m for m in self.backbone.modules() if isinstance(m, TaskConditionedMoE)]
+        return sorted(found, key=lambda moe: moe.block)
 
     def balance_loss(self) -> Tensor:
         """The load-balance loss of the latest pass, not weighted: mean over the MoE blocks, with
@@ -229,6 +218,17 @@ class Network(nn.Module):
         }
         return {group: ParameterCount(totals[group], active[group]) for group in totals}
 
+    @property
+    def added_parameters(self) -> int:
+        """How many more the mixture of experts makes: all of its own, less those of the Mlps that
+        it replaces. 0 without MoE."""
+        if self.task_embedding is None:
+            return 0
+        return self.task_embedding.weight.numel() + sum(
+            sum(one.numel() for one in block.parameters()) - block.replaced
+            for block in self.moe_blocks
+        )
+
     def _active_experts(self) -> int:
         if self.moe is None:
             return 0
@@ -239,33 +239,13 @@ class Network(nn.Module):
         )
 
 
-def _mix_experts(backbone: Backbone, moe: MoE, conditioning: TaskConditioning) -> None:
-    """Puts a MoE in the place of the Mlp of the last blocks, or behind those that have none."""
-    depth = len(backbone.blocks)
-    for number in range(depth - moe.blocks, depth):
-        put_experts(
-            backbone.blocks[number],
-            conditioning,
-            task_width=moe.task_width,
-            experts=moe.experts,
-            top_k=moe.top_k,
-            number=number + 1,
-            hidden_ratio=moe.hidden_ratio,
-        )
-
-
-def _check(moe: MoE, depth: int) -> None:
-    if not 1 <= moe.blocks <= depth:
-        raise ConfigError(
-            f"moe.blocks is {moe.blocks}, but the backbone has {depth} blocks",
-            hint=f"Set it to 1 to {depth}: it counts the last ones",
-        )
-    if moe.experts < 1:
-        raise ConfigError(f"moe.experts is {moe.experts}, expected 1 or more")
-    if moe.top_k is not None and not 1 <= moe.top_k <= moe.experts:
-        raise ConfigError(
-            f"moe.top_k is {moe.top_k}, expected 1 to {moe.experts} (the number of experts)",
-            hint="top_k: null uses all experts for every token, as published",
+def _refuse_older_mixtures(_network: Network, weights: Mapping[str, Any], *_: object) -> None:
+    """Raises CheckpointError. Strict loading would refuse it too, with a list of names."""
+    if any(name.startswith("backbone.vit.") and ".added.moe." in name for name in weights):
+        raise CheckpointError(
+            "the weights are of an older usmt, whose experts behind blocks without an Mlp were of "
+            "another size and in another place",
+            hint="Train the run again, or go on with the usmt that trained it",
         )
 
 
@@ -274,12 +254,33 @@ def _key(name: str) -> str:
     return f"of_{name}"
 
 
-def _channels(decoder: nn.Module | None, backbone: Backbone) -> int:
-    """Of what the heads of a type read."""
-    if decoder is None:
-        return backbone.features.channels[-1]
-    channels: Any = decoder.out_channels
-    return int(channels)
+def _decoder(task_type: TaskType, backbone: Backbone) -> nn.Module | None:
+    """Raises PluginError where a task type's decoder cannot be made, or tells no channels."""
+    with blamed(f"decoder() of the task type {task_type.name}", task_type.decoder):
+        decoder = task_type.decoder(backbone.features)
+    if decoder is not None and not isinstance(getattr(decoder, "out_channels", None), int):
+        raise fault(
+            f"decoder() of the task type {task_type.name} gave a {type(decoder).__name__}, "
+            "expected None or an nn.Module with out_channels, a whole number",
+            task_type.decoder,
+        )
+    return decoder
+
+
+def _head(
+    task_type: TaskType, spec: TaskSpec, decoder: nn.Module | None, backbone: Backbone
+) -> nn.Module:
+    """Raises PluginError where a task's head cannot be made."""
+    channels: Any = backbone.features.channels[-1] if decoder is None else decoder.out_channels
+    with asking(task_type, spec, "head"):
+        head = task_type.head(spec, channels)
+    if not isinstance(head, nn.Module):
+        raise fault(
+            f"task {spec.id}: head() of the task type {task_type.name} gave a "
+            f"{type(head).__name__}, expected an nn.Module",
+            task_type.head,
+        )
+    return head
 
 
 def _rows(maps: Tensor, rows: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ WAY_OUT = (
     "or to `none` to start from random weights on purpose"
 )
 PICKLES = (".pth", ".pt", ".bin", ".ckpt")
-WRAPPERS = ("state_dict", "model", "teacher")
+WRAPPERS = ("state_dict", "model", "teacher", "module")
 PREFIXES = ("module.", "_orig_mod.", "backbone.")
 
 

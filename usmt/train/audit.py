@@ -10,6 +10,7 @@ from torch import nn
 
 from usmt.data.sampler import MixingSampler
 from usmt.errors import TrainingError
+from usmt.model.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,27 @@ class TaskAudit:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
+    """What a run is about to do.
+
+    Attributes:
+        frozen: parameters that are not trained.
+        added: parameters that the network has more than it would have without its mixture of
+            experts.
+        steps: optimizer steps an epoch.
+        epochs_to_see_all: epochs until every training image was drawn.
+    """
+
     groups: Sequence[GroupAudit]
     tasks: Sequence[TaskAudit]
     frozen: int
+    added: int
     steps: int
     epochs: int
     epochs_to_see_all: int
 
 
 def audit(
-    network: nn.Module,
+    network: Network,
     optimizer: torch.optim.Optimizer,
     sampler: MixingSampler,
     types: Mapping[str, str],
@@ -84,7 +96,15 @@ def audit(
     ]
     tasks = _audit_tasks(sampler, types, task_weights, epochs)
     frozen = sum(p.numel() for p in network.parameters() if not p.requires_grad)
-    return Audit(groups, tasks, frozen, sampler.steps, epochs, sampler.epochs_to_see_all)
+    return Audit(
+        groups,
+        tasks,
+        frozen,
+        network.added_parameters,
+        sampler.steps,
+        epochs,
+        sampler.epochs_to_see_all,
+    )
 
 
 def check_parameters(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:

@@ -60,13 +60,18 @@ class MoESettings(Settings):
         "auto", description="auto: on for several tasks, off for one (paper, 2.3)"
     )
     experts: int = Field(4, ge=2)
-    blocks: int = Field(6, ge=1, description="how many of the last blocks (paper: 6)")
+    blocks: int | None = Field(
+        None,
+        ge=1,
+        description="how many of the last blocks; null: 6 (paper), or all where there are fewer",
+    )
     top_k: int | None = Field(None, ge=1, description="experts a token; null: all (paper)")
     hidden_ratio: float | None = Field(
         None,
         gt=0,
         description="width of an expert's hidden layer over the tokens'; null: the pretrained "
-        "Mlp's, of which the experts are then copies",
+        "Mlp's, of which the experts are then copies; behind blocks without an Mlp it goes by the "
+        "block's size",
     )
     task_width: int = Field(64, ge=1, description="width of the task embedding")
     balance_weight: float = Field(0.0, ge=0, description="weight of the load-balance loss")
@@ -187,6 +192,22 @@ class RunSettings(Settings):
         split = self.split.model_copy(update={"files": files})
         folders = {"specs": list(specs), "plugins_dirs": list(plugins_dirs), "split": split}
         return self.model_copy(update={**folders, "backbone": backbone, "cache": cache})
+
+    def as_built(self, backbone: str, moe_blocks: int | None) -> RunSettings:
+        """With what names and defaults came to in the run's network: so that it stays the same
+        network when other plugins are installed, or defaults change.
+
+        Args:
+            backbone: `FAMILY:NAME`.
+            moe_blocks: how many blocks have experts; None without MoE.
+        """
+        of_moe = {} if moe_blocks is None else {"blocks": moe_blocks}
+        return self.model_copy(
+            update={
+                "backbone": self.backbone.model_copy(update={"name": backbone}),
+                "moe": self.moe.model_copy(update=of_moe),
+            }
+        )
 
     def with_split_files(self, files: Mapping[str, Path]) -> RunSettings:
         """With files of splits, by dataset name, beside those that there are."""

@@ -18,7 +18,8 @@ from usmt.data.sampler import MixingSampler
 from usmt.data.split import Split
 from usmt.errors import ConfigError, near
 from usmt.model.backbone import build_backbone
-from usmt.model.network import MoE, Network, build_network
+from usmt.model.moe import MoE
+from usmt.model.network import Network, build_network
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
@@ -172,6 +173,8 @@ def set_up(
     )
     _check_pieces(settings, sampler, accelerator.num_processes)
     network = make_network(settings, specs, types, plugins, load=load)
+    moe_blocks = None if network.moe is None else network.moe.blocks
+    settings = settings.as_built(network.backbone.name, moe_blocks)
     rates = settings.optimizer.learning_rate.model_dump()
     optimizer = make_optimizer(network.parameter_groups(), rates, settings.optimizer.weight_decay)
     model, prepared = accelerator.prepare(network, optimizer)
