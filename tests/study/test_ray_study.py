@@ -32,7 +32,7 @@ def machines() -> Iterator[dict[str, Any]]:
                 name: cluster.add_node(num_cpus=1, env_vars={"TEST_MACHINE": name}, **SMALL)
                 for name in ("one", "two")
             }
-            cluster.wait_for_nodes()
+            cluster.wait_for_nodes(timeout=240)
             yield found
         finally:
             cluster.shutdown()

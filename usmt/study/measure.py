@@ -157,7 +157,7 @@ def _measured(settings: RunSettings, data: bytes, threads: int, started: float) 
     import torch
 
     torch.set_num_threads(threads)
-    plugins = load_plugins(settings.plugins_dirs)
+    plugins = load_plugins([folder for folder in settings.plugins_dirs if folder.is_dir()])
     run = _run(settings, _reopened(settings, data, plugins), plugins)
     start = time.time() - started
     _steps(run)

@@ -1,8 +1,7 @@
-"""Runs a study: which job next, what each came to, and when test data may be looked at.
+"""Runs a study: starts its jobs, watches them, and notes what each came to.
 
-Order: the search of every network, then its other seeds; once every run has come to its end, and
-only then, the chosen runs are scored on the test side. A study may be stopped at any moment and
-given again: what is finished is not repeated, what was begun goes on.
+A study may be stopped at any moment and given again: what is finished is not repeated, what was
+begun goes on.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from usmt.errors import TrainingError
 from usmt.executor import Ended, Executor, Job
@@ -22,10 +20,10 @@ from usmt.progress import Bar
 from usmt.specs import Catalogue
 from usmt.study.begin import begin
 from usmt.study.folder import TEST, StudyFolder
-from usmt.study.plan import Plan, PlannedRun, Unit
-from usmt.study.search import Search
+from usmt.study.plan import Plan, PlannedRun
+from usmt.study.schedule import Schedule
 from usmt.study.spec import StudySpec
-from usmt.study.state import new_epochs, read_state, validation
+from usmt.study.state import new_epochs, validation
 from usmt.train.run_folder import write_yaml
 from usmt.whole_file import cut_torn_line
 
@@ -35,10 +33,6 @@ INTERVAL = 0.2
 PRUNE_INTERVAL = 2.0
 """Seconds between two looks at how the trials of a search stand."""
 
-Over = Literal["finished", "pruned", "failed", "lost"]
-"""`failed` by an error of its own, which counts in a search (a rate that is too high, say); `lost`
-by what happened to its process: the search waits for it to be tried again."""
-
 
 @dataclass
 class _Work:
@@ -46,26 +40,17 @@ class _Work:
 
     Attributes:
         begun: when each running job was started, and how long its log was then.
-        over: what became of the runs that have come to their end, in this call if they failed.
-        chosen: id of the run that the search chose, by unit.
         seen: epochs of a running trial that its search was told of.
         pruned_at: when the trials were last looked at.
     """
 
     folder: StudyFolder
-    study: StudySpec
-    plan: Plan
+    schedule: Schedule
     executor: Executor
     output: Output
     bar: Bar
     begun: dict[str, tuple[float, int]] = field(default_factory=dict)
-    over: dict[str, Over] = field(default_factory=dict)
-    scored: set[str] = field(default_factory=set)
-    factors: dict[str, float] = field(default_factory=dict)
-    searches: dict[str, Search] = field(default_factory=dict)
-    chosen: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
     pruned_at: float = 0.0
 
 
@@ -88,16 +73,17 @@ def run_study(
         fixed = begin(folder, study, plan, catalogue, plugins, output)
         cut_torn_line(folder.journal.path)
         folder.journal.append("called", platform.node())
+        schedule = Schedule(folder, fixed, plan)
         total = len(plan.runs) + len(plan.units) * len(study.seeds)
         with output.progress("study", total) as bar:
-            work = _Work(folder, fixed, plan, executor, output, bar)
-            _recall(work)
+            schedule.recall()
+            bar.advance(len(schedule.over) + len(schedule.scored))
             try:
-                _loop(work)
+                _loop(_Work(folder, schedule, executor, output, bar))
             except KeyboardInterrupt:
                 output.note(f"stopped; go on with: usmt study run {folder.path}")
                 raise
-    return work.failures
+    return schedule.failures
 
 
 def check_complete(folder: StudyFolder, failures: Mapping[str, str]) -> None:
@@ -112,35 +98,9 @@ def check_complete(folder: StudyFolder, failures: Mapping[str, str]) -> None:
     )
 
 
-def _recall(work: _Work) -> None:
-    """Takes up what an earlier call has done."""
-    state = read_state(work.folder, work.study, work.plan)
-    work.chosen = dict(state.chosen)
-    for each in state.runs:
-        run = each.run
-        if each.factor is not None:
-            work.factors[run.id] = each.factor
-        if each.state == "scored":
-            work.scored.add(run.id)
-            work.bar.advance()
-        target = work.folder.run(run.id)
-        if target.finished:
-            work.over[run.id] = "finished"
-        elif each.state == "pruned":
-            work.over[run.id] = "pruned"
-        if run.id in work.over:
-            work.bar.advance()
-        if run.trial is not None and run.id in work.over:
-            search = _search(work, run.unit)
-            search.ask(run.trial, each.factor)
-            for epoch, selection in new_epochs(target, 0):
-                search.report(run.trial, epoch, selection)
-            search.tell(run.trial, validation(target) if target.finished else None)
-
-
 def _loop(work: _Work) -> None:
     while True:
-        for id in _ready(work):
+        for id in work.schedule.ready(work.begun):
             if len(work.begun) >= work.executor.jobs:
                 break
             _start(work, id)
@@ -152,134 +112,78 @@ def _loop(work: _Work) -> None:
             _note_end(work, ended)
 
 
-def _ready(work: _Work) -> Iterator[str]:
-    """Jobs that may start now: the longest first, so that none is left to run alone at the end."""
-    waiting = False
-    for unit in sorted(work.plan.units, key=_length, reverse=True):
-        for run in _open(work, unit):
-            waiting = True
-            if run.id not in work.begun:
-                yield run.id
-    if not waiting:
-        for unit in work.plan.units:
-            for run in work.plan.final_runs(unit, work.chosen):
-                if work.over.get(run.id) == "finished" and _unscored(work, run.id):
-                    yield run.id + TEST
-
-
-def _length(unit: Unit) -> float:
-    return len(unit.tasks) * unit.fraction
-
-
-def _unscored(work: _Work, id: str) -> bool:
-    job = id + TEST
-    return id not in work.scored and job not in work.begun and job not in work.failures
-
-
-def _open(work: _Work, unit: Unit) -> Iterator[PlannedRun]:
-    """The runs of a unit that are not over, as far as it is known which they are."""
-    runs = work.plan.runs_of(unit)
-    trials = [run for run in runs if run.trial is not None]
-    if trials and unit.name not in work.chosen:
-        left = [run for run in trials if run.id not in work.over]
-        yield from left
-        lost = any(work.over.get(run.id) == "lost" for run in trials)
-        if left or lost or not _choose(work, unit, trials):
-            return
-    yield from (run for run in runs if run.trial is None and run.id not in work.over)
-
-
-def _choose(work: _Work, unit: Unit, trials: list[PlannedRun]) -> bool:
-    """Settles which trial was the best, for good: test data must not change it. False if none
-    came to its end."""
-    best = _search(work, unit).best()
-    if best is None:
-        return False
-    chosen = next(run for run in trials if run.trial == best)
-    work.chosen[unit.name] = chosen.id
-    factor = work.factors[chosen.id]
-    work.folder.journal.append("chosen", unit.name, run=chosen.id, factor=factor)
-    return True
-
-
 def _start(work: _Work, id: str) -> None:
     folder, name = work.folder, id.removesuffix(TEST)
-    run = work.plan.run(name)
+    run = work.schedule.plan.run(name)
     if id == name:
         _write_settings(work, run)
     log = folder.log(id)
     size = log.stat().st_size if log.exists() else 0
     command = [sys.executable, "-m", "usmt", "study", "job", str(folder.path.resolve()), id]
-    folder.journal.append("started", id, factor=work.factors.get(name))
+    folder.journal.append("started", id, factor=work.schedule.factors.get(name))
     work.begun[id] = (time.monotonic(), size)
     work.executor.start(Job(id, command, log.resolve()))
     _say(work)
 
 
 def _write_settings(work: _Work, run: PlannedRun) -> None:
-    factor = work.factors.get(run.id, run.factor)
-    if run.trial is not None:
-        factor = _search(work, run.unit).ask(run.trial, factor)
-    elif factor is None:
-        factor = work.factors[work.chosen[run.unit.name]]
-    work.factors[run.id] = factor
-    files = {name: work.folder.split(name).resolve() for name in work.study.settings.data}
+    study, factor = work.schedule.study, work.schedule.factor(run)
+    files = {name: work.folder.split(name).resolve() for name in study.settings.data}
     splits = {name: file for name, file in files.items() if file.is_file()}
-    settings = run.unit.settings(work.study, seed=run.seed, factor=factor, splits=splits)
+    settings = run.unit.settings(study, seed=run.seed, factor=factor, splits=splits)
     write_yaml(work.folder.job(run.id), settings.model_dump(mode="json"))
-
-
-def _search(work: _Work, unit: Unit) -> Search:
-    if unit.name not in work.searches:
-        work.searches[unit.name] = Search(work.study.learning_rate, work.study.seeds[0])
-    return work.searches[unit.name]
 
 
 def _prune(work: _Work) -> None:
     """Tells each search how its running trials stand, and stops those that are behind."""
-    if not work.study.learning_rate.pruning or time.monotonic() < work.pruned_at + PRUNE_INTERVAL:
+    schedule = work.schedule
+    if not schedule.study.learning_rate.pruning:
+        return
+    if time.monotonic() < work.pruned_at + PRUNE_INTERVAL:
         return
     work.pruned_at = time.monotonic()
     for id in list(work.begun):
-        run = work.plan.run(id.removesuffix(TEST))
-        if id != run.id or run.trial is None or work.over.get(id) == "pruned":
+        run = schedule.plan.run(id.removesuffix(TEST))
+        if id != run.id or run.trial is None or schedule.over.get(id) == "pruned":
             continue
         for epoch, selection in new_epochs(work.folder.run(id), work.seen.get(id, 0)):
             work.seen[id] = epoch + 1
-            if _search(work, run.unit).report(run.trial, epoch, selection):
-                work.over[id] = "pruned"
+            if schedule.search(run.unit).report(run.trial, epoch, selection):
+                schedule.over[id] = "pruned"
                 work.executor.stop(id)
                 break
 
 
 def _note_end(work: _Work, ended: Ended) -> None:
+    schedule, journal = work.schedule, work.folder.journal
     began, size = work.begun.pop(ended.id)
     seconds = round(time.monotonic() - began, 3)
     name = ended.id.removesuffix(TEST)
-    run, target, journal = work.plan.run(name), work.folder.run(name), work.folder.journal
+    run, target = schedule.plan.run(name), work.folder.run(name)
     if ended.id != name:
         if ended.code == 0 and target.scores("test").exists():
-            work.scored.add(name)
+            schedule.scored.add(name)
             journal.append("ended", ended.id, seconds=seconds)
         else:
             _note_failure(work, ended, size, seconds)
     elif target.finished:
-        work.over[name] = "finished"
+        schedule.over[name] = "finished"
         journal.append("ended", name, seconds=seconds)
-    elif work.over.get(name) == "pruned":
+    elif schedule.over.get(name) == "pruned":
         journal.append("pruned", name, seconds=seconds)
     else:
-        work.over[name] = "failed" if ended.code == 1 else "lost"
+        schedule.over[name] = "failed" if ended.code == 1 else "lost"
         _note_failure(work, ended, size, seconds)
     if run.trial is not None and ended.id == name:
-        _search(work, run.unit).tell(run.trial, validation(target) if target.finished else None)
+        reached = validation(target) if target.finished else None
+        schedule.search(run.unit).tell(run.trial, reached)
     work.bar.advance()
     _say(work)
 
 
 def _note_failure(work: _Work, ended: Ended, size: int, seconds: float) -> None:
     reason = _reason(work, ended, size)
-    work.failures[ended.id] = reason
+    work.schedule.failures[ended.id] = reason
     work.folder.journal.append("failed", ended.id, seconds=seconds, reason=reason)
     work.output.warning(f"{ended.id} failed: {reason}")
 
