@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import sound_backbone
-from sound_backbone import CARD, Nets, every_stage
+from sound_backbone import CARD, Nets, Patched, every_stage
 
-from usmt import Block
+from usmt import BackboneFamily, Block
 
 
 class Told(Nets):
@@ -159,19 +160,6 @@ class BlocksOfAnother(Nets):
         )
 
 
-class SequentialBlocks(Nets):
-    """nn.Sequential would run the mixture as one more layer."""
-
-    def build(self, name, **settings):
-        from torch import nn
-
-        made = super().build(name, **settings)
-        for number in range(3):
-            made.module[number] = nn.Sequential(made.module[number])
-        blocks = [Block(each, each[0].width, mlp=None) for each in made.module]
-        return replace(made, blocks=blocks)
-
-
 class NoSuchMlp(Nets):
     def build(self, name, **settings):
         made = super().build(name, **settings)
@@ -198,3 +186,165 @@ class FillsIn(Nets):
 class ConvertedRaises(Nets):
     def converted(self, name, tensors, encoder):
         return {**tensors, "0.convolution.weight": tensors["0.convolution.weight"]}
+
+
+class Unfinished(BackboneFamily):
+    name = "unfinished"
+
+    def has(self, name):
+        return True
+
+
+class OnlyWithoutWeights(Nets):
+    """`if pretrained` that nobody has tried."""
+
+    def build(self, name, *, pretrained, **settings):
+        made = super().build(name, pretrained=pretrained, **settings)
+        if pretrained:
+            made.module.freeze_statistics()
+        return made
+
+
+class BatchNorm(Nets):
+    """Statistics of the batch, in the network for pretrained weights alone."""
+
+    def build(self, name, *, pretrained, **settings):
+        from torch import nn
+
+        made = super().build(name, pretrained=pretrained, **settings)
+        if pretrained:
+            made.module[1].norm = nn.BatchNorm2d(16)
+        return made
+
+
+class FewerMapsOfPretrained(Nets):
+    def build(self, name, *, pretrained, **settings):
+        made = super().build(name, pretrained=pretrained, **settings)
+        return replace(made, maps=two_stages) if pretrained else made
+
+
+def two_stages(network, images):
+    return every_stage(network, images)[1:]
+
+
+class DropsAlways(Nets):
+    """Stages are left out of a map, in eval mode too."""
+
+    def build(self, name, *, drop_path, **settings):
+        made = super().build(name, drop_path=drop_path, **settings)
+        return replace(made, maps=partial(leaving_out, drop_path))
+
+
+def leaving_out(share, network, images):
+    import torch
+
+    kept = (torch.rand(len(images), 1, 1, 1) >= share).float()
+    return [one * kept for one in every_stage(network, images)]
+
+
+class RaisesOnDropPath(Nets):
+    def build(self, name, *, drop_path, **settings):
+        made = super().build(name, drop_path=drop_path, **settings)
+        made.module[0].drop = drop_path / (3 if drop_path == 0 else 0)
+        return made
+
+
+class RenamesOnDropPath(Nets):
+    def build(self, name, *, drop_path, **settings):
+        from torch import nn
+
+        made = super().build(name, drop_path=drop_path, **settings)
+        if drop_path:
+            made.module[2].norm = nn.Sequential(nn.Dropout(drop_path), made.module[2].norm)
+        return made
+
+
+class OneSize(Nets):
+    """Positions of the one size that its author uses."""
+
+    def build(self, name, **settings):
+        import torch
+
+        made = super().build(name, **settings)
+        made.module.register_buffer("places", torch.zeros(1, 8, 16, 16))
+        return replace(made, maps=with_places)
+
+
+def with_places(network, images):
+    maps = every_stage(network, images)
+    return [maps[0] + network.places, *maps[1:]]
+
+
+class WrongMultiple(Told):
+    changed: ClassVar = {"multiple": 8}
+
+
+class OutsideTheStateDict(Nets):
+    def build(self, name, **settings):
+        import torch
+
+        made = super().build(name, **settings)
+        made.module.scale = torch.rand(1) + 0.5
+        return replace(made, maps=scaled)
+
+
+def scaled(network, images):
+    return [one * network.scale for one in every_stage(network, images)]
+
+
+class Closure(Nets):
+    def build(self, name, **settings):
+        made = super().build(name, **settings)
+        return replace(made, maps=lambda _network, images: every_stage(made.module, images))
+
+
+class BlockTwice(Nets):
+    def build(self, name, **settings):
+        made = super().build(name, **settings)
+        return replace(made, blocks=[*made.blocks, made.blocks[0]])
+
+
+class BlocksDeepToShallow(Nets):
+    def build(self, name, **settings):
+        made = super().build(name, **settings)
+        return replace(made, blocks=made.blocks[::-1])
+
+
+class UncalledBlock(Nets):
+    """A block that is a part of the network, and not of what it does."""
+
+    def build(self, name, **settings):
+        from stages import Stage
+
+        made = super().build(name, **settings)
+        made.module[2].spare = Stage(1, 1, 2)
+        return replace(made, blocks=[*made.blocks, Block(made.module[2].spare, 1, mlp=None)])
+
+
+class MixesPlaces(Patched):
+    """Its `mlp` subtracts what is usual in the image."""
+
+    def build(self, name, **settings):
+        from stages import OverPlaces
+
+        made = super().build(name, **settings)
+        made.blocks[0].module.mlp = OverPlaces(made.blocks[0].module.mlp)
+        return made
+
+
+class SetBeforeThePass(Nets):
+    """A block that finds something else when it is run again, after the pass."""
+
+    def build(self, name, **settings):
+        from stages import Factored
+
+        made = super().build(name, **settings)
+        made.module[2].norm = Factored(made.module[2].norm)
+        return replace(made, maps=with_factor)
+
+
+def with_factor(network, images):
+    network[2].norm.factor = 2.0
+    maps = every_stage(network, images)
+    network[2].norm.factor = 1.0
+    return maps

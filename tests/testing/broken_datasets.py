@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from dataclasses import replace
 
 import numpy as np
 from sound_dataset import Shelf
 
-from usmt import DataError, DatasetCard, read_image
+from usmt import DataError, Dataset, DatasetCard, read_image
 
 
 class NoCard(Shelf):
@@ -122,3 +123,120 @@ class FitsAll(Shelf):
     @classmethod
     def misfits(cls, task):
         return []
+
+
+class Unfinished(Dataset):
+    name = "unfinished"
+
+    def records(self, task):
+        return []
+
+    def read_lable(self, record, task):
+        return None
+
+
+class TextCard(Shelf):
+    card = "Spots on a shelf"
+
+
+class OwnOptions(Shelf):
+    """Options that are no class."""
+
+    Options = None
+
+
+class HashedKeys(Shelf):
+    def record(self, task, line, row):
+        return replace(super().record(task, line, row), key=f"{hash(row['image'])} {row['image']}")
+
+    def read_image(self, record):
+        return super().read_image(replace(record, key=record.key.partition(" ")[2]))
+
+    def fingerprint(self, record):
+        return None
+
+
+class HashedSources(Shelf):
+    def record(self, task, line, row):
+        return replace(super().record(task, line, row), source_id=f"p{hash(row['patient'])}")
+
+
+class AnyOrder(Shelf):
+    def records(self, task):
+        found = {record.key: record for record in super().records(task)}
+        return [found[key] for key in set(found)]
+
+
+class AsListed(Shelf):
+    """In the order in which this file system lists the images."""
+
+    def records(self, task):
+        found = {record.key: record for record in super().records(task)}
+        there = [path.name for path in self.root.iterdir() if path.name in found]
+        return [found.pop(name) for name in there] + list(found.values())
+
+
+class PlacesAsListed(Shelf):
+    """Right but for the last of many records."""
+
+    def records(self, task):
+        images = [path.name for path in self.root.glob("*.png")]
+        *others, last = super().records(task)
+        return [*others, replace(last, place=f"beside {images[0]}")]
+
+
+class SplitOfOthers(Shelf):
+    def all_records(self, tasks):
+        return [replace(record, source_id=record.key) for record in super().all_records(tasks)]
+
+
+class AllTwice(Shelf):
+    def all_records(self, tasks):
+        return [*super().all_records(tasks), *super().all_records(tasks)]
+
+
+class ByLibrary(Shelf):
+    """Images are read by a library that Python does not see at work, and that raises nothing."""
+
+    def read_image(self, record):
+        import cv2
+
+        return cv2.imread(str(self.root / record.key), cv2.IMREAD_GRAYSCALE)
+
+
+class BlackByLibrary(ByLibrary):
+    def read_image(self, record):
+        image = super().read_image(record)
+        return np.zeros((24, 32), np.uint8) if image is None else image
+
+
+class BlackAtLast(Shelf):
+    """It substitutes in one of its files alone."""
+
+    def read_image(self, record):
+        try:
+            return super().read_image(record)
+        except DataError:
+            if record.key == "5.png":
+                return np.zeros((24, 32), np.uint8)
+            raise
+
+
+class LooksByLibrary(Shelf):
+    """Records that depend on what a library reads from the images."""
+
+    def record(self, task, line, row):
+        import cv2
+
+        record = super().record(task, line, row)
+        image = cv2.imread(str(self.root / record.key))
+        return replace(record, stratum="none" if image is None else str(image.shape))
+
+
+class EndsTheProcess(Shelf):
+    """Where it is not what has started the program."""
+
+    def read_image(self, record):
+        if "pytest" not in sys.modules:
+            sys.exit(0)
+        return super().read_image(record)

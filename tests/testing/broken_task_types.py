@@ -6,8 +6,11 @@ import random
 from typing import Any
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from sound_task_type import Place, Spot, SpotOptions
+
+from usmt import TaskSpec, TaskType
+from usmt_classification import Classification, ClassificationTaskType
 
 
 class ProblemsRaise(Spot):
@@ -30,6 +33,63 @@ class StaysWhereItIs(Spot):
 
     def target(self, spec, wrapped, size):
         return {"spot": wrapped["spot"][0]}
+
+
+class NeverMoves(StaysWhereItIs):
+    """Wrong all through: the way back is as deaf as the way there."""
+
+    def wrap(self, spec, label, size):
+        import torch
+
+        return {"spot": torch.tensor([label])}
+
+    def target(self, spec, wrapped, size):
+        return {"spot": wrapped["spot"][0] / 40}
+
+    def decode(self, spec, prediction, frame):
+        x, y = prediction.double().numpy() * 40
+        return Place(float(x), float(y), frame.original)
+
+
+class RowsBeforeColumns(Spot):
+    """Wrong on the way there and on the way back."""
+
+    def wrap(self, spec, label, size):
+        return super().wrap(spec, label[::-1], size)
+
+    def decode(self, spec, prediction, frame):
+        place = super().decode(spec, prediction, frame)
+        return Place(place.y, place.x, place.size)
+
+
+class CornerWidthHeight(Spot):
+    def wrap(self, spec, label, size):
+        import torch
+        from torchvision.tv_tensors import BoundingBoxes
+
+        box = BoundingBoxes(torch.tensor([[*label, 2.0, 2.0]]), format="XYWH", canvas_size=size)
+        return {"box": box, **super().wrap(spec, label, size)}
+
+
+class MaskOfTruths(Spot):
+    """Beyond the image it is filled with what stands for true."""
+
+    def wrap(self, spec, label, size):
+        import torch
+        from torchvision.tv_tensors import Mask
+
+        return {"on": Mask(torch.zeros(size, dtype=torch.bool)), **super().wrap(spec, label, size)}
+
+
+class InfiniteTarget(Spot):
+    def target(self, spec, wrapped, size):
+        return {"spot": 1 / (0 * super().target(spec, wrapped, size)["spot"])}
+
+
+class ChangesLabels(Spot):
+    def draw_label(self, spec, image, label):
+        label[0] += 0.25
+        return super().draw_label(spec, image, label)
 
 
 class CanvasTurned(Spot):
@@ -69,6 +129,72 @@ class BatchNormalised(Spot):
 
         head = super().head(spec, channels)
         return nn.Sequential(*head, nn.BatchNorm1d(2))
+
+
+class BatchNormalisedMaps(Spot):
+    """One row is enough for it, for a map has many cells."""
+
+    def head(self, spec, channels):
+        from torch import nn
+
+        return nn.Sequential(nn.BatchNorm2d(channels), *super().head(spec, channels))
+
+
+class FixedMaps(Spot):
+    def head(self, spec, channels):
+        from torch import nn
+
+        return nn.Sequential(nn.Flatten(), nn.Linear(channels * 4 * 6, 2))
+
+
+class OneHeadForAll(Spot):
+    def head(self, spec, channels):
+        self.kept = getattr(self, "kept", {})
+        return self.kept.setdefault(channels, super().head(spec, channels))
+
+
+class OtherChannels(Spot):
+    def decoder(self, features):
+        from torch import nn
+
+        decoder = nn.Sequential()
+        decoder.out_channels = 5
+        decoder.register_forward_hook(lambda module, maps, output: output[-1])
+        return decoder
+
+
+class RefusesAllMaps(Spot):
+    def decoder(self, features):
+        from usmt import UsmtError
+
+        raise UsmtError("only maps of stride 7")
+
+
+class HalfOfTheTarget(Spot):
+    def loss(self, spec, prediction, target):
+        return (prediction - target["spot"])[:, :1].abs().mean(dim=1) + 0 * prediction.sum(dim=1)
+
+
+class CoordinatesSwapped(Spot):
+    def loss(self, spec, prediction, target):
+        return (prediction - target["spot"].flip(1)).abs().mean(dim=1)
+
+
+class SteepAtTheTarget(Spot):
+    def loss(self, spec, prediction, target):
+        return (prediction - target["spot"]).square().sum(dim=1).sqrt()
+
+
+class LogarithmOfZero(Spot):
+    def loss(self, spec, prediction, target):
+        sure = -(1 - prediction.sigmoid()).log()
+        return super().loss(spec, prediction, target) + 0.001 * sure.mean(dim=1)
+
+
+class ChangesTargets(Spot):
+    def loss(self, spec, prediction, target):
+        target["spot"].clamp_(0.3, 0.7)
+        return super().loss(spec, prediction, target)
 
 
 class NoGradient(Spot):
@@ -115,6 +241,32 @@ class AveragesInTheNetwork(Spot):
         return self.decode(spec, sum(view[0] for view in views) / len(views), views[0][1])
 
 
+class FirstViewOnly(Spot):
+    def decode_views(self, spec, views):
+        return self.decode(spec, *views[0])
+
+
+class LastViewOnly(Spot):
+    def decode_views(self, spec, views):
+        return self.decode(spec, *views[-1])
+
+
+class DecodesInPlace(Spot):
+    def decode(self, spec, prediction, frame):
+        return super().decode(spec, prediction.add_(1).clamp_(1, 2) - 1, frame)
+
+
+class OtherResult(Spot):
+    def decode(self, spec, prediction, frame):
+        place = super().decode(spec, prediction, frame)
+        return (place.x, place.y)
+
+
+class LooksAtTheFrame(ClassificationTaskType):
+    def decode(self, spec, prediction, frame):
+        return super().decode(spec, prediction * abs(float(frame.matrix[0, 0])), frame)
+
+
 class OneBatch(Spot):
     def metrics(self, spec):
         from spot_metrics import LastBatch
@@ -127,6 +279,20 @@ class ZeroWithoutImages(Spot):
         from spot_metrics import ZeroAtFirst, distance
 
         return {"distance": ZeroAtFirst(distance, higher_is_better=False)}
+
+
+class SharedState(Spot):
+    def metrics(self, spec):
+        from spot_metrics import Shared
+
+        return {"distance": Shared()}
+
+
+class ComputeRaises(Spot):
+    def metrics(self, spec):
+        from spot_metrics import Raising, distance
+
+        return {"distance": Raising(distance, higher_is_better=False)}
 
 
 class WrongPool(Spot):
@@ -185,6 +351,38 @@ class UndeclaredMeasurement(Spot):
         return {"depth": Measurement(result.y * pixel_size[1], "length")}
 
 
+class MeasuredSpec(TaskSpec):
+    measurements: dict[str, str] = Field(default={})
+
+
+class AlwaysPixels(Spot):
+    Spec = MeasuredSpec
+
+    def measure(self, spec, result, pixel_size):
+        from usmt import Measurement
+
+        return {name: Measurement(result.y, "length") for name in spec.measurements}
+
+
+class KnownSizesOnly(Spot):
+    def trivial(self, spec, labels):
+        guesses = {size: Place(*label, size) for label, size in labels}
+        return lambda size: guesses[size]
+
+
+class OneLabelIsTooFew(Spot):
+    def trivial(self, spec, labels):
+        (x, y), _ = labels[1]
+        return lambda size: Place(x, y, size)
+
+
+class DrawsInsideOnly(Spot):
+    def draw_result(self, spec, image, result):
+        picture = image.copy()
+        picture[int(result.y), int(result.x)] = 255
+        return picture
+
+
 class DrawsOnTheImage(Spot):
     def draw_result(self, spec, image, result):
         image[:2] = 255
@@ -213,3 +411,32 @@ class OptionsThatChange(Spot):
 class NoNumbersTwice(Spot):
     def label_numbers(self, spec, label, size):
         return {f"spot at {label[0]:.0f}": label[0]}
+
+
+class Unfinished(TaskType):
+    name = "unfinished"
+
+    def problems(self, spec, label, size):
+        return []
+
+
+class WithoutPrimary(Spot):
+    primary = None
+
+
+class ResultIsNoClass(Spot):
+    Result = list[float]
+
+
+class MakesNothing(Spot):
+    def __init__(self, options, more):
+        super().__init__(options)
+
+
+class NumbersAreNone(Spot):
+    def label_numbers(self, spec, label, size):
+        return None
+
+
+def other_class(label: int, size: tuple[int, int]) -> Classification:
+    return Classification(np.eye(3)[(label + 1) % 3])

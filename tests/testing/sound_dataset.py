@@ -1,8 +1,9 @@
-"""A small dataset that keeps every rule: `spots.csv` beside PNG images."""
+"""Small datasets that keep every rule: `spots.csv` beside PNG images."""
 
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,36 @@ class Shelf(Dataset):
         return fingerprint_files(record.payload, self.root / record.key)
 
 
+class ByLibrary(Shelf):
+    """Images are read by a library that opens files itself; what is wrong is told."""
+
+    def read_image(self, record: Record) -> np.ndarray:
+        import cv2
+
+        image = cv2.imread(str(self.root / record.key), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise DataError(f"{record.key}: no image that can be read")
+        return image
+
+
+class OneSource(Shelf):
+    """All of them of one patient, as far as is known."""
+
+    def record(self, task: TaskSpec, line: int, row: dict[str, str]) -> Record:
+        return replace(super().record(task, line, row), source_id="p0")
+
+
+class Noted(Shelf):
+    """A label that is in a file of its own: where there is nothing in it, it is the corner."""
+
+    def read_label(self, record: Record, task: TaskSpec) -> Any:
+        words = (self.root / "note.txt").read_text(encoding="utf-8").split()
+        return (float(words[0]), float(words[1])) if len(words) == 2 else (0.0, 0.0)
+
+    def fingerprint(self, record: Record) -> str | None:
+        return fingerprint_files(None, self.root / record.key, self.root / "note.txt")
+
+
 def fill(root: Path) -> Path:
     """Six images of three patients, and a row that cannot be used."""
     from PIL import Image
@@ -81,5 +112,6 @@ def fill(root: Path) -> Path:
         pixels = np.random.default_rng(number).integers(0, 255, (24, 32), dtype=np.uint8)
         Image.fromarray(pixels).save(root / f"{number}.png")
         rows.append(f"{number}.png,p{number // 2},{3 * number},{2 * number}")
+    (root / "note.txt").write_text("3 4\n", encoding="utf-8")
     (root / "spots.csv").write_text("\n".join([*rows, "7.png,p3,left,3"]) + "\n", encoding="utf-8")
     return root

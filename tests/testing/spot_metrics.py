@@ -61,3 +61,25 @@ class Hidden(ImageMetric):
 
     def compute(self) -> Tensor:
         return torch.tensor(sum(self.sums) / len(self.sums) if self.sums else math.nan)
+
+
+class Shared(Metric):
+    """What one object sees, all know."""
+
+    higher_is_better = False
+    sums = torch.zeros(2, dtype=torch.float64)
+
+    def update(self, result: Any, label: Any) -> None:
+        self.sums += torch.tensor([distance(result, label), 1], dtype=torch.float64)
+
+    def compute(self) -> Tensor:
+        return self.sums[0] / self.sums[1]
+
+
+class Raising(ImageMetric):
+    """Cannot say what more than two images are."""
+
+    def compute(self) -> Tensor:
+        if self.count > 2:
+            raise ZeroDivisionError("three are too many")
+        return super().compute()

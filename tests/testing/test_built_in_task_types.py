@@ -29,6 +29,7 @@ def test_classification():
         wrong=wrong,
         # Each class is given to one image of another class, so that it beats one of the two others.
         worst={"auc": 1 / 4, "f1": 0, "f1_weighted": 0, "mcc": -1 / 2, "accuracy": 0},
+        placed=False,
     )
 
 

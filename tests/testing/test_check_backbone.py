@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import broken_backbones as broken
 import pytest
 from imports_torch import SlowNets
-from sound_backbone import Nets
+from sound_backbone import Frozen, InSequence, Nets, OfOneSize, Patched
 
 from usmt import BackboneFamily
 from usmt.testing import BrokenRuleError, check_backbone
@@ -30,18 +32,36 @@ CASES = {
     broken.Unreached: ["gradients must reach every parameter", "extra"],
     broken.NoBlocks: ["must name blocks where a mixture of experts can stand"],
     broken.BlocksOfAnother: ["each Block must be a part of the network", "does not hold"],
-    broken.SequentialBlocks: ["mlp=None must not be an nn.Sequential", "one more layer"],
     broken.NoSuchMlp: ["mlp='mlp'", "give mlp=None for a block without"],
-    broken.WrongBlockWidth: ["a mixture of experts must fit into the blocks"],
+    broken.WrongBlockWidth: ["a Block must say what", "width=7", "(3, 8, 16, 16)", "give width=8"],
     broken.ForgetsNames: ["weights that were saved must be loaded", "WeightsError"],
     broken.FillsIn: ["a file of another network must be refused"],
     broken.ConvertedRaises: ["ValueError with the reason for a foreign file", "KeyError"],
+    broken.Unfinished: ["must define all of usmt.BackboneFamily", "build, cards"],
+    broken.OnlyWithoutWeights: ["must build every network", "pretrained=True", "freeze_statistics"],
+    broken.BatchNorm: ["must not depend on the rows it meets", "pretrained=True"],
+    broken.FewerMapsOfPretrained: ["whatever `pretrained` is", "features"],
+    broken.DropsAlways: ["drop_path=0.5, in eval mode", "leave blocks out in training alone"],
+    broken.RaisesOnDropPath: ["must build every network", "drop_path=0.5", "ZeroDivisionError"],
+    broken.RenamesOnDropPath: ["the same names, whatever `drop_path`", "2.norm.1.bias"],
+    broken.OneSize: ["`maps` must give feature maps", "80 x 80 pixels", "size of tensor"],
+    broken.WrongMultiple: ["the card must be true", "image_size 72", "`multiple`"],
+    broken.OutsideTheStateDict: ["must be in the module's state dict", "parameters or buffers"],
+    broken.Closure: ["a copy must be whole", "a function of a module"],
+    broken.BlockTwice: ["a part of its own", "block 4 of 4", "the module of block 1"],
+    broken.BlocksDeepToShallow: ["list the blocks shallow to deep", "[3, 2, 1]"],
+    broken.UncalledBlock: ["block 4 of 4, a Stage", "no call of its module"],
+    broken.MixesPlaces: ["`mlp` must see each place by itself", "block 1 of 1"],
+    broken.SetBeforeThePass: ["backbone.checkpointing", "gradients that differ"],
     SlowNets: ["imports_torch: importing it must import no slow library"],
 }
 
 
-def test_a_sound_family_passes():
-    check_backbone(Nets, "plain")
+@pytest.mark.parametrize(
+    "family", [Nets, Frozen, InSequence, Patched, OfOneSize], ids=lambda each: each.__name__
+)
+def test_a_sound_family_passes(family: type[BackboneFamily]) -> None:
+    check_backbone(family, "plain")
 
 
 @pytest.mark.parametrize("family", CASES, ids=lambda each: each.__name__)
@@ -52,3 +72,9 @@ def test_a_broken_rule_is_named(family: type[BackboneFamily]) -> None:
     assert family.__name__ in text or family.__module__ in text
     for part in CASES[family]:
         assert part in text, text
+    assert re.search(r"(broken_backbones|imports_torch|sound_backbone)\.py:\d+", text), text
+
+
+def test_a_wrong_call_is_told() -> None:
+    with pytest.raises(BrokenRuleError, match="needs the class of a family"):
+        check_backbone(Nets(), "plain")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import broken_datasets as broken
 import pytest
 from imports_torch import SlowShelf
-from sound_dataset import Shelf, fill
+from sound_dataset import ByLibrary, Noted, OneSource, Shelf, fill
 from sound_task_type import Spot
 
-from usmt import Dataset, TaskSpec
+from usmt import Dataset, DatasetOptions, TaskSpec
 from usmt.testing import BrokenRuleError, check_dataset
 
 CASES = {
@@ -24,7 +25,7 @@ CASES = {
     broken.ReadsImagesAtOnce: ["records must read no image", "0.png"],
     broken.Flickers: ["reading a record must give the same each time", "spots.csv:2"],
     broken.FloatImages: ["uint8, (H, W) grey", "float64 of shape (24, 32)"],
-    broken.OfThisProcess: ["another process must read the same", "record '0.png'"],
+    broken.OfThisProcess: ["another process must read the same", "record '5.png'"],
     broken.WrongLabels: ["what the type 'spot' documents", "not two numbers"],
     broken.Substitutes: ["0.png emptied", "as if nothing were wrong", "never put anything"],
     broken.StaleFingerprint: ["fingerprint must change", "0.png cut in half"],
@@ -32,6 +33,21 @@ CASES = {
     broken.AnyFolder: ["DataError for a root that is not its own", "no error"],
     broken.NoPixelSize: ["pixel_size must give width and height of a pixel in mm", "(0.0, 0.0)"],
     broken.FitsAll: ["misfits must say why a task cannot be served", "(other)"],
+    broken.Unfinished: ["must define all of usmt.Dataset", "read_image, read_label"],
+    broken.TextCard: ["card must be a usmt.DatasetCard", "'Spots on a shelf'"],
+    broken.OwnOptions: ["Options must be a class that extends usmt.DatasetOptions"],
+    broken.HashedKeys: ["the same in every process", "never from hash()", "7, one of them"],
+    broken.HashedSources: ["the same in every process", "never from hash()"],
+    broken.AnyOrder: ["the same in every process", "in another order", "never go through a set"],
+    broken.AsListed: ["the same in every process", "in another order", "sort what a folder lists"],
+    broken.PlacesAsListed: ["the same in every process", "beside", "sort what a folder lists"],
+    broken.SplitOfOthers: ["all_records must hold what", "source_id 'p0'", "'0.png', None"],
+    broken.AllTwice: ["all_records must hold what", "each record once", "2 times"],
+    broken.ByLibrary: ["a damaged file must be", "0.png emptied"],
+    broken.BlackByLibrary: ["0.png emptied", "as if nothing were wrong"],
+    broken.BlackAtLast: ["5.png emptied", "as if nothing were wrong"],
+    broken.LooksByLibrary: ["records must read no image", "images are zeros", "'none'"],
+    broken.EndsTheProcess: ["another process must find the same", "ended without a word"],
     SlowShelf: ["imports_torch: importing it must import no slow library"],
 }
 
@@ -50,6 +66,11 @@ def check(dataset: type[Dataset], root: Path) -> None:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill(tmp_path_factory.mktemp("data") / "shelf")
+
+
+@pytest.mark.parametrize("dataset", [ByLibrary, OneSource, Noted], ids=lambda each: each.__name__)
+def test_odd_and_right(dataset: type[Dataset], root: Path) -> None:
+    check_dataset(dataset, root, tasks=[task()], task_types=[Spot])
 
 
 def test_a_sound_dataset_passes_and_its_files_stay_as_they_were(root: Path) -> None:
@@ -71,10 +92,21 @@ def test_a_broken_rule_is_named(dataset: type[Dataset], root: Path) -> None:
     assert dataset.__name__ in text or dataset.__module__ in text
     for part in CASES[dataset]:
         assert part in text, text
+    assert re.search(r"(broken_datasets|imports_torch|sound_dataset)\.py:\d+", text), text
 
 
 def test_a_wrong_call_is_told(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(BrokenRuleError, match="needs the task type of each task"):
-        check_dataset(Shelf, root, tasks=[task()])
-    with pytest.raises(BrokenRuleError, match="its options and files must be sound ones"):
-        check(Shelf, tmp_path)
+    sound = {"tasks": [task()], "task_types": [Spot]}
+    for told, dataset, options, changed in [
+        ("needs the task type of each task", Shelf, root, {"task_types": []}),
+        ("its options and files must be sound ones", Shelf, tmp_path, {}),
+        ("its options and files must be sound ones", Shelf, 3, {}),
+        ("found:    an object of DatasetOptions", Shelf, DatasetOptions(), {}),
+        ("needs tasks, one or more specs", Shelf, root, {"tasks": []}),
+        ("needs tasks, one or more specs", Shelf, root, {"tasks": ["find_spot"]}),
+        ("needs `unfit`, specs", Shelf, root, {"unfit": ["find_spot"]}),
+        ("needs `images`, a number of 1 or more", Shelf, root, {"images": 0}),
+        ("needs a dataset: a class that extends", "shelf", root, {}),
+    ]:
+        with pytest.raises(BrokenRuleError, match=told):
+            check_dataset(dataset, options, **(sound | changed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,3 +83,10 @@ def test_loose_plugins_give_types(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "no such folder of specs" in complaint(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("call", [{"folder": None}, {"plugins_dirs": "plugins"}])
+def test_a_wrong_call_is_told(tmp_path: Path, call: dict[str, Any]) -> None:
+    write(tmp_path, "tasks/my_lesion.yaml", TASK)
+    with pytest.raises(BrokenRuleError, match="needs a folder of specs, and `plugins_dirs`"):
+        check_spec_dir(**{"folder": tmp_path, **call})

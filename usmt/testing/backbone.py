@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from usmt.backbone_family import BackboneCard, BackboneFamily
 from usmt.errors import ConfigError
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping, told_alone
 from usmt.testing.discovery import check_imports_nothing_slow
+from usmt.testing.plugin_class import check_class
+from usmt.testing.plugin_line import placed
+
+if TYPE_CHECKING:
+    from usmt.model.backbone import Backbone
 
 JUNK_NAMES = (
     "",
@@ -24,8 +31,9 @@ JUNK_NAMES = (
 def check_backbone(
     family: type[BackboneFamily], name: str, *, image_size: int = 64, maps: int = 4
 ) -> None:
-    """Checks one network of a family, with random weights: nothing is downloaded. Trains it for a
-    few steps on the processor, so that a small network of the family is best.
+    """Checks one network of a family, with random weights: nothing is downloaded. Builds it with
+    and without `pretrained`, `drop_path` and a larger input, and trains it for a few steps on the
+    processor, so that a small network of the family is best.
 
     Args:
         family: the class.
@@ -36,19 +44,46 @@ def check_backbone(
     Raises:
         BrokenRuleError: for the first rule that does not hold.
     """
+    if not isinstance(family, type) or not issubclass(family, BackboneFamily):
+        raise BrokenRuleError(
+            "check_backbone needs the class of a family, a subclass of usmt.BackboneFamily",
+            found=described(family),
+        )
+    with placed(family):
+        check_imports_nothing_slow(family)
+        check_class(family, BackboneFamily)
+        with keeping(f"{family.__name__}() must work without arguments"):
+            given = family()
+        card = _check_names(given, name)
+        _check_sizes(given, card, image_size, maps)
+        _check_networks(given, card, image_size, maps)
+
+
+def _check_networks(family: BackboneFamily, card: BackboneCard, image_size: int, maps: int) -> None:
     # They need torch, which the modules that plugins import must not.
-    from usmt.testing.encoder_rules import check_encoder
+    from usmt.testing.block_rules import check_blocks, check_calls
+    from usmt.testing.built_network import as_trained, built, images_of
+    from usmt.testing.copy_rules import check_copies
+    from usmt.testing.encoder_rules import check_encoder, check_gradients
     from usmt.testing.mixture_rules import check_mixture
+    from usmt.testing.setting_rules import check_settings
     from usmt.testing.weight_rules import check_weight_file
 
-    with keeping(f"{family.__name__}() must work without arguments"):
-        given = family()
-    card = _check_names(given, name)
-    _check_sizes(given, card, image_size, maps)
-    check_encoder(given, card, image_size, maps)
-    check_mixture(given, name, image_size, maps)
-    check_weight_file(given, name, image_size, maps)
-    check_imports_nothing_slow(family)
+    def network(pretrained: bool = False) -> Backbone:
+        encoder = built(family, card.name, image_size, maps, pretrained=pretrained)
+        return as_trained(family, card.name, encoder, image_size)
+
+    of, images = type(family).__name__, images_of(image_size)
+    backbone, again = network(), network()
+    check_encoder(family, card, backbone, again, images, maps)
+    check_blocks(of, backbone)
+    check_copies(of, again, images)
+    check_calls(of, backbone, images)
+    check_gradients(of, backbone, images)
+    pretrained = network(pretrained=True)
+    check_settings(family, card, backbone, pretrained, image_size, maps)
+    check_weight_file(family, card.name, pretrained, image_size, maps)
+    check_mixture(of, backbone, images)
 
 
 def _check_names(family: BackboneFamily, name: str) -> BackboneCard:
@@ -90,7 +125,7 @@ def _check_card(family: BackboneFamily, card: BackboneCard) -> None:
         for field, needed in (
             ("title", True),
             ("licence", bool(card.weights)),
-            ("obtain", bool(card.weights) or card.gated),
+            ("obtain", bool(card.weights or card.gated)),
         )
         if needed and not getattr(card, field)
     ]

@@ -7,21 +7,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from usmt.dataset import Dataset, DatasetOptions, Record
-from usmt.errors import DataError, Defect
+from usmt.dataset import Dataset, DatasetCard, DatasetLayout, DatasetOptions
+from usmt.errors import DataError
 from usmt.plugins import load_plugins
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping, told_alone
 from usmt.testing.damaged_copy import check_damage
 from usmt.testing.discovery import check_imports_nothing_slow
-from usmt.testing.equality import same
-from usmt.testing.other_process import Reading, read_elsewhere
+from usmt.testing.plugin_class import check_class
+from usmt.testing.plugin_line import placed
 from usmt.testing.record_rules import check_defect, check_reading, check_records, spread
+from usmt.testing.whole_rules import check_elsewhere, check_whole
 
 CARD = ("title", "organ", "licence", "obtain", "sources", "files")
 """What a card must tell of a dataset that people have to get."""
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".dcm", ".nii", ".mha")
 
 
 @told_alone
@@ -35,7 +35,8 @@ def check_dataset(
     defects: int | None = None,
     images: int = 10,
 ) -> None:
-    """Checks that a dataset keeps its contract on real files, which are only read.
+    """Checks that a dataset keeps its contract on real files, which are only read: another process
+    must find and read the same, and files of a copy are damaged.
 
     Args:
         dataset: the class, or an instance.
@@ -51,10 +52,23 @@ def check_dataset(
     Raises:
         BrokenRuleError: for the first rule that does not hold.
     """
-    given = dataset if isinstance(dataset, Dataset) else _made(dataset, options)
+    cls = _class_of(dataset, tasks, unfit, images)
+    with placed(cls):
+        check_imports_nothing_slow(cls)
+        _check_class(cls)
+        given = dataset if isinstance(dataset, Dataset) else _made(cls, options)
+        _check(given, tasks, task_types, unfit, defects, images)
+
+
+def _check(
+    given: Dataset,
+    tasks: Sequence[TaskSpec],
+    task_types: Sequence[type[TaskType]],
+    unfit: Sequence[TaskSpec],
+    defects: int | None,
+    images: int,
+) -> None:
     cls = type(given)
-    check_imports_nothing_slow(cls)
-    _check_card(cls)
     _check_fit(cls, tasks, unfit)
     types = _task_types(tasks, task_types)
     found = {task.id: check_records(given, task) for task in tasks}
@@ -73,26 +87,73 @@ def check_dataset(
             readings.append(check_reading(given, record, task, types[task.type]))
         for record in spread([r for r in found[task.id] if r.defect], images):
             check_defect(given, record, task)
-    _check_whole(given, tasks, found)
-    _check_elsewhere(given, tasks, chosen, readings)
+    check_whole(given, tasks, found)
+    check_elsewhere(given, tasks, found, readings)
     _check_root(cls, given.options)
     check_damage(given, tasks, readings)
 
 
+def _class_of(
+    dataset: Any, tasks: Sequence[TaskSpec], unfit: Sequence[TaskSpec], images: int
+) -> type[Dataset]:
+    """Of a call that makes sense."""
+    cls = dataset if isinstance(dataset, type) else type(dataset)
+    mistakes = {
+        "a dataset: a class that extends usmt.Dataset, or an object of it": (
+            None if issubclass(cls, Dataset) else described(dataset)
+        ),
+        "tasks, one or more specs that the files serve": (
+            None if tasks and _are_specs(tasks) else described(tasks)
+        ),
+        "`unfit`, specs that the dataset cannot serve": (
+            None if _are_specs(unfit) else described(unfit)
+        ),
+        "`images`, a number of 1 or more": None if images >= 1 else str(images),
+    }
+    for needed, found in mistakes.items():
+        if found is not None:
+            raise BrokenRuleError(f"check_dataset needs {needed}", found=found)
+    return cls
+
+
+def _are_specs(given: Any) -> bool:
+    return isinstance(given, Sequence) and all(isinstance(each, TaskSpec) for each in given)
+
+
 def _made(cls: type[Dataset], options: Any) -> Dataset:
-    with keeping(
-        f"{cls.__name__}: its options and files must be sound ones",
-        given=described(options),
-        do="check the call of check_dataset",
-    ):
+    rule = f"{cls.__name__}: its options and files must be sound ones"
+    do = "check the call of check_dataset"
+    if isinstance(options, DatasetOptions) and not isinstance(options, cls.Options):
+        raise BrokenRuleError(
+            rule,
+            expected=f"an object of {cls.__name__}.Options, a mapping, or the root folder",
+            found=f"an object of {type(options).__name__}",
+            do=do,
+        )
+    with keeping(rule, given=described(options), do=do):
         if isinstance(options, str | Path):
             options = {"root": options}
         if not isinstance(options, DatasetOptions):
-            options = cls.Options.model_validate(options or {})
+            options = cls.Options.model_validate({} if options is None else options)
         return cls(options)
 
 
-def _check_card(cls: type[Dataset]) -> None:
+def _check_class(cls: type[Dataset]) -> None:
+    check_class(cls, Dataset)
+    parts = {"Options": DatasetOptions, "Layout": DatasetLayout}
+    for part, base in parts.items():
+        given = getattr(cls, part)
+        if not isinstance(given, type) or not issubclass(given, base):
+            raise BrokenRuleError(
+                f"{cls.__name__}.{part} must be a class that extends usmt.{base.__name__}",
+                found=described(given),
+            )
+    if not isinstance(cls.card, DatasetCard):
+        raise BrokenRuleError(
+            f"{cls.__name__}.card must be a usmt.DatasetCard",
+            found=described(cls.card),
+            do="set card = DatasetCard(...) in the class",
+        )
     needed = ("title",) if cls.synthetic else CARD
     empty = [name for name in needed if not getattr(cls.card, name)]
     if empty:
@@ -146,59 +207,6 @@ def _task_types(tasks: Sequence[TaskSpec], given: Sequence[type[TaskType]]) -> d
             do="give the class in `task_types`",
         )
     return {name: known[name](known[name].Options()) for name in {task.type for task in tasks}}
-
-
-def _check_whole(
-    dataset: Dataset, tasks: Sequence[TaskSpec], found: Mapping[str, Sequence[Record]]
-) -> None:
-    """What is asked of the dataset as a whole."""
-    name = type(dataset).__name__
-    with keeping(f"{name}: all_records, unlabelled and remarks must work"):
-        everything = {(record.task, record.key) for record in dataset.all_records(tasks)}
-        remarks = dataset.remarks()
-        for task in tasks:
-            for record in spread(dataset.unlabelled(task), 2):
-                if record.defect is None:
-                    dataset.read_image(record)
-    if not all(isinstance(remark, Defect) for remark in remarks):
-        raise BrokenRuleError(
-            f"{name}.remarks must return a list of Defect", found=described(remarks)
-        )
-    for task in tasks:
-        missing = [r.key for r in found[task.id] if (task.id, r.key) not in everything]
-        if missing:
-            raise BrokenRuleError(
-                f"{name}.all_records must hold what `records` gives: the split is drawn over it",
-                given=f"task {task.id}",
-                found=f"{len(missing)} records are missing, e.g. {missing[0]!r}",
-            )
-
-
-def _check_elsewhere(
-    dataset: Dataset,
-    tasks: Sequence[TaskSpec],
-    chosen: Mapping[str, Sequence[Record]],
-    readings: Sequence[Reading],
-) -> None:
-    """Another process, with another hash seed, finds and reads the same."""
-    name = type(dataset).__name__
-    keys = {task: [record.key for record in records[:3]] for task, records in chosen.items()}
-    there = read_elsewhere(dataset, tasks, keys)
-    here = {(each.task, each.key): each for each in readings}
-    for each in there.readings:
-        if not same(each, here[each.task, each.key]):
-            raise BrokenRuleError(
-                f"{name}: another process must read the same",
-                given=f"task {each.task}, record {each.key!r}",
-                found="another image, label or fingerprint",
-                do="do not depend on hash(), on the order of a set or folder, or on time",
-            )
-    if opened := [p for p in there.opened_by_records if Path(p).suffix.lower() in IMAGES]:
-        raise BrokenRuleError(
-            f"{name}.records must read no image, for it runs over all of them",
-            found=f"it opened {opened[0]}",
-            do="leave it to read_image and read_label; what is wrong there is a DataError",
-        )
 
 
 def _check_root(cls: type[Dataset], options: DatasetOptions) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
-from usmt.data.geometry import Frame, affine, fit, move
+from usmt.data.geometry import OUTSIDE, Frame, fit, move
 from usmt.task_type import Size
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping
 from usmt.testing.equality import same
@@ -25,16 +26,11 @@ JUNK: tuple[Any, ...] = (
 """What a dataset with a mistake may take for a label."""
 
 ANY_SIZE: Size = (1, 1)
+XYXY = tv_tensors.BoundingBoxFormat.XYXY
 
 
-def check_labels(subject: Subject, bad_labels: Sequence[tuple[Any, Size]]) -> None:
+def check_labels(subject: Subject) -> None:
     """Everything about labels that needs no network."""
-    if len(subject.labels) < 3:
-        raise BrokenRuleError(
-            f"{subject.name}: a check needs three or more good labels that differ",
-            found=f"{len(subject.labels)} labels",
-            do="give check_task_type more of them",
-        )
     for label, size in subject.labels:
         if found := problems_of(subject, label, size):
             raise BrokenRuleError(
@@ -44,7 +40,7 @@ def check_labels(subject: Subject, bad_labels: Sequence[tuple[Any, Size]]) -> No
                 found=str(found),
                 do="let `problems` pass it, or take it out of `labels`",
             )
-    for label, size in bad_labels:
+    for label, size in subject.bad_labels:
         if not problems_of(subject, label, size):
             raise BrokenRuleError(
                 f"{subject.name}.problems must say what is wrong with a bad label",
@@ -97,13 +93,15 @@ def target_of(
 
 def _check_targets(subject: Subject) -> None:
     """Wrapped labels lie on the image's canvas, targets can be stacked."""
-    forms = []
+    forms: list[dict[str, Any]] = []
+    places: list[tuple[np.ndarray, Size]] = []
     for label, size in subject.labels:
         with keeping(
             f"{subject.name}.wrap must work for every good label", given=label_on(label, size)
         ):
             wrapped = subject.type.wrap(subject.spec, label, size)
         _check_canvas(subject, wrapped, label, size)
+        places += _places(wrapped)
         target, _ = target_of(subject, label, size, (64, 96))
         again, _ = target_of(subject, label, size, (64, 96))
         rule = f"{subject.name}.target must give tensors by name, the same each time"
@@ -115,9 +113,20 @@ def _check_targets(subject: Subject) -> None:
             )
         if not same(dict(target), dict(again)):
             raise BrokenRuleError(
-                rule, found="two calls gave two targets", do="draw nothing at random"
+                rule,
+                found="two calls gave two targets",
+                do="draw nothing at random, and leave the label as it is",
             )
+        for key, value in target.items():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise BrokenRuleError(
+                    f"{subject.name}.target must be finite for a good label",
+                    given=label_on(label, size),
+                    found=f"'{key}' holds NaN or infinity",
+                    do="mark what a label does not have in a tensor of its own",
+                )
         forms.append({name: (tuple(v.shape), v.dtype) for name, v in target.items()})
+    _check_order(subject, places)
     for (label, size), form in zip(subject.labels, forms, strict=True):
         if form != forms[0]:
             raise BrokenRuleError(
@@ -138,9 +147,24 @@ def _check_canvas(subject: Subject, wrapped: Any, label: Any, size: Size) -> Non
         if isinstance(value, tv_tensors.KeyPoints | tv_tensors.BoundingBoxes):
             canvas = tuple(value.canvas_size)
         elif isinstance(value, tv_tensors.Mask):
+            if value.dtype in (torch.bool, torch.int8):
+                raise BrokenRuleError(
+                    rule,
+                    expected=f"a mask `{name}` that can hold {OUTSIDE}, which it is filled with "
+                    "where the moved image has no pixels",
+                    found=str(value.dtype),
+                    do="give uint8, and leave out such pixels in `target` or `loss`",
+                )
             canvas = tuple(value.shape[-2:])
         else:
             continue
+        if getattr(value, "format", XYXY) is not XYXY:
+            raise BrokenRuleError(
+                rule,
+                expected=f"`{name}` in the format XYXY: left, top, right, bottom",
+                found=str(value.format),
+                do="convert the numbers; usmt moves the edges of a box",
+            )
         if canvas != tuple(size):
             raise BrokenRuleError(
                 rule,
@@ -151,25 +175,58 @@ def _check_canvas(subject: Subject, wrapped: Any, label: Any, size: Size) -> Non
             )
 
 
+def _places(wrapped: Mapping[str, Any]) -> list[tuple[np.ndarray, Size]]:
+    """Positions (n, 2) of points and of corners of boxes, each with its canvas."""
+    return [
+        (value.as_subclass(Tensor).double().numpy().reshape(-1, 2), value.canvas_size)
+        for value in wrapped.values()
+        if isinstance(value, tv_tensors.KeyPoints | tv_tensors.BoundingBoxes)
+    ]
+
+
+def _check_order(subject: Subject, places: list[tuple[np.ndarray, Size]]) -> None:
+    """Rows before columns is an easy mistake, and led back it is one that no metric sees."""
+
+    def outside(positions: np.ndarray, canvas: Size) -> bool:
+        return bool(((positions < -1) | (positions > np.add(canvas[::-1], 1))).any())
+
+    if any(outside(each, canvas) for each, canvas in places) and not any(
+        outside(each[:, ::-1], canvas) for each, canvas in places
+    ):
+        raise BrokenRuleError(
+            f"{subject.name}.wrap must give positions as (x, y), columns before rows",
+            given="all labels of the check",
+            found="positions outside of the canvas, all of which lie on it as (y, x)",
+            do="turn them round",
+        )
+
+
 def _check_statistics(subject: Subject) -> None:
     """What `usmt data check` and `usmt data stats` ask of each label."""
     of, spec = subject.type, subject.spec
     names: list[set[str]] = []
     for label, size in subject.labels:
         given = label_on(label, size)
-        with keeping(
-            f"{subject.name}: concerns, classes, classes_in and label_numbers must work for every "
-            "good label",
-            given=given,
-        ):
-            concerns, classes = of.concerns(spec, label, size), of.classes(spec)
+        rule = f"{subject.name}.{{}} must work for every good label"
+        with keeping(rule.format("concerns"), given=given):
+            concerns = of.concerns(spec, label, size)
+        with keeping(rule.format("classes"), given=given):
+            classes = list(of.classes(spec))
+        with keeping(rule.format("classes_in"), given=given):
             held = of.classes_in(spec, label)
+        with keeping(rule.format("label_numbers"), given=given, do="give a dict of numbers"):
             numbers = {k: float(v) for k, v in of.label_numbers(spec, label, size).items()}
         if not isinstance(concerns, list) or not all(isinstance(each, str) for each in concerns):
             raise BrokenRuleError(
                 f"{subject.name}.concerns must return a list of texts",
                 given=given,
                 found=described(concerns),
+            )
+        if classes != list(dict.fromkeys(classes)) or isinstance(held, str):
+            raise BrokenRuleError(
+                f"{subject.name}.classes must name each class once, and classes_in give a list",
+                given=given,
+                found=f"{described(classes)} and {described(held)}",
             )
         if unknown := [name for name in held if name not in classes]:
             raise BrokenRuleError(
@@ -187,20 +244,3 @@ def _check_statistics(subject: Subject) -> None:
                 found=str(sorted(names[-1])),
                 do="give NaN for a number that a label does not have",
             )
-
-
-QUARTER = 90.0
-
-
-def moves(canvas: Size) -> dict[str, np.ndarray]:
-    """Moves of a square canvas that take whole pixels to whole pixels, in words."""
-    return {
-        "as it is": np.eye(3),
-        "mirrored left to right": affine(canvas, flip_horizontal=True),
-        "mirrored upside down": affine(canvas, flip_vertical=True),
-        "turned by a quarter": affine(canvas, degrees=QUARTER),
-        "mirrored and turned by three quarters": affine(
-            canvas, flip_horizontal=True, degrees=3 * QUARTER
-        ),
-        "at half the size, to the side": affine(canvas, scale=0.5, shift=(6.0, -4.0)),
-    }

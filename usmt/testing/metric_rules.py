@@ -1,26 +1,28 @@
-"""Rules for a task type's metrics and for the score by which the best weights are chosen."""
+"""Rules for a task type's metrics."""
 
 from __future__ import annotations
 
 import math
 import pickle
-import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from torchmetrics import Metric
 
-from usmt.data.geometry import Frame
 from usmt.evaluate.rows import HasRows
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping
-from usmt.testing.label_rules import target_of
-from usmt.testing.subject import Subject, label_on
-
-Pairs = Sequence[tuple[Any, Any]]
-"""Results with the labels of the same images."""
-
-TOLERANCE = 1e-3
+from usmt.testing.score_rules import (
+    Pairs,
+    check_best,
+    check_selection,
+    check_worst,
+    filled,
+    perfect_pairs,
+    scores_of,
+    value_of,
+    wrong_pairs,
+)
+from usmt.testing.subject import Subject
 
 
 def check_metrics(subject: Subject) -> None:
@@ -28,10 +30,12 @@ def check_metrics(subject: Subject) -> None:
     perfect, wrong = perfect_pairs(subject), wrong_pairs(subject)
     _check_form(subject)
     check_best(subject, perfect, "perfect results: decode(ideal(target)), unscaled")
-    _check_worst(subject, wrong)
-    _check_selection(subject, wrong)
+    _check_empty(subject, "a fresh one, after others have seen images")
+    check_worst(subject, wrong)
+    check_selection(subject, wrong)
     mixed = [*perfect[:2], *wrong[2:]]
     _check_parts(subject, mixed)
+    _check_empty(subject, "one that has seen images, after `reset`", mixed)
     for name, metric in subject.type.metrics(subject.spec).items():
         if getattr(metric, "per_image", False):
             _check_per_image(subject, name, mixed)
@@ -39,78 +43,15 @@ def check_metrics(subject: Subject) -> None:
             _check_rows(subject, name, mixed)
 
 
-def perfect_pairs(subject: Subject) -> list[tuple[Any, Any]]:
-    """The ideal prediction for each label, at the image's own size."""
-    pairs = []
-    for label, size in subject.labels:
-        target, _ = target_of(subject, label, size, size)
-        with keeping(
-            f"{subject.name}.decode must take what `ideal` gives", given=label_on(label, size)
-        ):
-            prediction = subject.ideal(target)
-            result = subject.type.decode(subject.spec, prediction, Frame.fit(size, size))
-        pairs.append((result, label))
-    return pairs
-
-
-def wrong_pairs(subject: Subject) -> list[tuple[Any, Any]]:
-    """A wrong result for each label."""
-    return [(subject.wrong(label, size), label) for label, size in subject.labels]
-
-
-def scores_of(subject: Subject, pairs: Pairs) -> dict[str, float]:
-    """Every metric over some images."""
-    return {name: _value(metric) for name, metric in _filled(subject, pairs).items()}
-
-
-def best_of(subject: Subject) -> dict[str, float]:
-    """Every metric at its best."""
-    metrics = subject.type.metrics(subject.spec)
-    return {
-        name: subject.best.get(name, 1.0 if metric.higher_is_better else 0.0)
-        for name, metric in metrics.items()
-    }
-
-
-def check_best(subject: Subject, pairs: Pairs, given: str, do: str = "") -> None:
-    """Metrics are at their best over results that should be perfect."""
-    best = best_of(subject)
-    for name, value in scores_of(subject, pairs).items():
-        if math.isnan(best[name]) and math.isnan(value):
-            continue
-        if not abs(value - best[name]) <= subject.within.get(name, TOLERANCE):
-            raise BrokenRuleError(
-                f"{subject.name}: the metric '{name}' must be {best[name]:g} for perfect results",
-                given=given,
-                expected=f"{best[name]:g}",
-                found=f"{value:.6g}",
-                do=do
-                or "check the metric, `decode` and `ideal`; another best value, or labels "
-                "over which it is defined, can be given to check_task_type",
-            )
-
-
-def _filled(subject: Subject, pairs: Pairs) -> dict[str, Metric]:
-    metrics = subject.type.metrics(subject.spec)
-    for result, label in pairs:
-        for name, metric in metrics.items():
-            with keeping(
-                f"{subject.name}: the metric '{name}' must take a result and a label",
-                given=f"{described(result)} and {described(label)}",
-            ):
-                metric.update(result, label)
-    return metrics
-
-
-def _value(metric: Metric) -> float:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of scores that are not defined
-        return float(metric.compute())
-
-
 def _check_form(subject: Subject) -> None:
     with keeping(f"{subject.name}.metrics must return torchmetrics objects by name"):
         metrics = subject.type.metrics(subject.spec)
+    if not isinstance(metrics, dict) or not metrics:
+        raise BrokenRuleError(
+            f"{subject.name}.metrics must return torchmetrics objects by name",
+            expected="a dict",
+            found=described(metrics),
+        )
     if subject.type.primary not in metrics:
         raise BrokenRuleError(
             f"{subject.name}.primary must be one of the metrics",
@@ -139,61 +80,27 @@ def _check_form(subject: Subject) -> None:
                 found=described(metric.higher_is_better),
                 do="set higher_is_better in its class",
             )
-        with keeping(f"{subject.name}: the metric '{name}' must be NaN before any image"):
-            value = _value(metric)
+    _check_empty(subject, "a fresh one")
+
+
+def _check_empty(subject: Subject, given: str, seen: Pairs = ()) -> None:
+    """A metric knows nothing before its first image, nor after `reset`."""
+    metrics = filled(subject, seen)
+    for name, metric in metrics.items():
+        rule = f"{subject.name}: the metric '{name}' must be NaN before any image"
+        with keeping(rule, given=given):
+            if seen:
+                metric.reset()
+            value = value_of(metric)
         if not math.isnan(value):
             raise BrokenRuleError(
-                f"{subject.name}: the metric '{name}' must be NaN before any image",
+                rule,
+                given=given,
                 expected="nan",
                 found=f"{value:g}",
-                do="divide by the number of images without a guard against zero",
+                do="keep all it knows in `add_state`, and divide by the number of images without "
+                "a guard against zero",
             )
-
-
-def _check_worst(subject: Subject, wrong: Pairs) -> None:
-    best = best_of(subject)
-    for name, value in scores_of(subject, wrong).items():
-        if name in subject.worst:
-            expected = subject.worst[name]
-            tolerance = subject.within.get(name, TOLERANCE)
-            sound = abs(value - expected) <= tolerance or (value != value and expected != expected)
-            words = f"{expected:g}, as documented"
-        else:
-            higher = subject.type.metrics(subject.spec)[name].higher_is_better
-            sound = value < best[name] if higher else value > best[name]
-            words = f"worse than {best[name]:g}"
-        if not sound:
-            raise BrokenRuleError(
-                f"{subject.name}: the metric '{name}' must be at its worst for wrong results",
-                given="the results of `wrong` for all labels",
-                expected=words,
-                found=f"{value:.6g}",
-                do="check the metric, and `wrong` and `worst` in the call of check_task_type",
-            )
-
-
-def _check_selection(subject: Subject, wrong: Pairs) -> None:
-    chosen = []
-    for scores in (best_of(subject), scores_of(subject, wrong)):
-        with keeping(f"{subject.name}.selection_score must take all metrics", given=str(scores)):
-            score = float(subject.type.selection_score(subject.spec, scores))
-        if not 0 <= score <= 1:
-            raise BrokenRuleError(
-                f"{subject.name}.selection_score must be in [0, 1]",
-                given=str(scores),
-                found=f"{score:g}",
-                do="it is averaged over tasks of all types: scale it, and cut it off at the ends",
-            )
-        chosen.append(score)
-    if abs(chosen[0] - 1) > TOLERANCE or chosen[1] >= chosen[0]:
-        raise BrokenRuleError(
-            f"{subject.name}.selection_score must be 1 where all metrics are at their best, and "
-            "less for wrong results",
-            given=f"{best_of(subject)} and {scores_of(subject, wrong)}",
-            expected="1, and less than 1",
-            found=f"{chosen[0]:g} and {chosen[1]:g}",
-            do="higher is better here, even where a lower error is",
-        )
 
 
 def _check_parts(subject: Subject, pairs: Pairs) -> None:
@@ -201,7 +108,7 @@ def _check_parts(subject: Subject, pairs: Pairs) -> None:
     expected = scores_of(subject, pairs)
     found = [("in another order", scores_of(subject, pairs[::-1]))]
     for cut in range(1, len(pairs)):
-        first, second = _filled(subject, pairs[:cut]), _filled(subject, pairs[cut:])
+        first, second = filled(subject, pairs[:cut]), filled(subject, pairs[cut:])
         for name, metric in first.items():
             with keeping(
                 f"{subject.name}: the metric '{name}' must go through a pickle and be merged, for "
@@ -209,7 +116,7 @@ def _check_parts(subject: Subject, pairs: Pairs) -> None:
                 do="define its class in a module, and keep all it knows in `add_state`",
             ):
                 metric.merge_state(pickle.loads(pickle.dumps(second[name])))
-        merged = {name: _value(metric) for name, metric in first.items()}
+        merged = {name: value_of(metric) for name, metric in first.items()}
         found.append((f"as {cut} and {len(pairs) - cut} images in two processes", merged))
     for how, scores in found:
         for name, value in scores.items():
@@ -237,11 +144,11 @@ def _check_per_image(subject: Subject, name: str, pairs: Pairs) -> None:
                 found=f"{value:.8g}",
             )
     whole = scores_of(subject, pairs)[name]
-    if not _close(_value(metric), whole):
+    if not _close(value_of(metric), whole):
         raise BrokenRuleError(
             f"{subject.name}: the metric '{name}' must be the same whether it is called or updated",
             expected=f"{whole:.8g}",
-            found=f"{_value(metric):.8g}",
+            found=f"{value_of(metric):.8g}",
         )
 
 

@@ -1,16 +1,18 @@
-"""Rules for the places where a mixture of experts can stand in a network."""
+"""Rules for a network with mixtures of experts in its blocks."""
 
 from __future__ import annotations
+
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from usmt.backbone_family import BackboneFamily, Block
 from usmt.model.backbone import Backbone
-from usmt.model.blocks import put_experts
-from usmt.model.moe import TaskConditioning
-from usmt.testing.broken_rule import BrokenRuleError, described, keeping
-from usmt.testing.encoder_rules import backbone_of, images_of, reached
+from usmt.model.blocks import checkpoint_blocks, mix_experts
+from usmt.model.moe import MoE, TaskConditioning
+from usmt.testing.broken_rule import BrokenRuleError, keeping
+from usmt.testing.built_network import distance, seeded
+from usmt.testing.encoder_rules import reached
 
 TASKS = 2
 TASK_WIDTH = 8
@@ -18,23 +20,16 @@ STEPS = 5
 
 
 class Mixed(nn.Module):
-    """A backbone with experts in its last two blocks."""
+    """A backbone with experts in its last two blocks, all of them or one a token."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, top_k: int | None) -> None:
         super().__init__()
         self.backbone = backbone
         self.conditioning = TaskConditioning()
         self.embedding = nn.Embedding(TASKS, TASK_WIDTH)
-        for number, block in enumerate(backbone.blocks[-2:], 1):
-            put_experts(
-                block,
-                self.conditioning,
-                task_width=TASK_WIDTH,
-                experts=2,
-                top_k=None,
-                number=number,
-                hidden_ratio=None,
-            )
+        depth = len(backbone.blocks)
+        moe = MoE(experts=2, blocks=min(2, depth), top_k=top_k, task_width=TASK_WIDTH)
+        mix_experts(backbone, moe.fitted(depth), self.conditioning)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         tasks = torch.arange(len(images)) % TASKS
@@ -43,74 +38,86 @@ class Mixed(nn.Module):
         return maps
 
 
-def check_mixture(family: BackboneFamily, name: str, image_size: int, maps: int) -> None:
-    """With experts the network is at first what it was, and then they learn."""
-    of = type(family).__name__
-    backbone = backbone_of(family, name, image_size, maps)
-    if not backbone.blocks:
-        raise BrokenRuleError(
-            f"{of}.build must name blocks where a mixture of experts can stand",
-            found="blocks is empty",
-            do="give a Block(module, width, mlp) for each block; mlp=None for a convolution",
-        )
-    for number, block in enumerate(backbone.blocks):
-        _check_block(of, backbone, number, block)
-    images = images_of(image_size)
-    rule = f"{of}: a mixture of experts must fit into the blocks"
-    with keeping(
-        rule,
-        given="experts in the last two blocks",
-        do="the attribute `mlp` maps (B, ..., D) to the same shape, channels last; with mlp=None "
-        "the block's output is (B, D, h, w)",
-    ):
-        with torch.no_grad():
-            dense = backbone.eval()(images)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            mixed = Mixed(backbone)
-        with torch.no_grad():
-            at_first = mixed.eval()(images)
-    for a, b in zip(dense, at_first, strict=True):
-        if not torch.allclose(a, b, atol=1e-4, rtol=1e-4):
-            raise BrokenRuleError(
-                f"{of}: with experts that are copies, the network must be what it was",
-                given="experts in the last two blocks, before any training",
-                found=f"maps that differ by {(a - b).abs().max().item():.3g}",
-                do="`mlp` must name the block's whole feed-forward part, each place by itself",
-            )
+def check_mixture(of: str, backbone: Backbone, images: Tensor) -> None:
+    """With experts the network is at first what it was, and then they learn. Spoils the network."""
+    dense = seeded(backbone.eval(), images)
+    sparse = _mixed(of, deepcopy(backbone), images, dense, 1)
+    mixed = _mixed(of, backbone, images, dense, None)
+    _check_trainable(of, sparse, images)
+    _check_checkpointing(of, mixed, images)
     _check_learning(of, mixed, images, dense)
 
 
-def _check_block(of: str, backbone: Backbone, number: int, block: Block) -> None:
-    rule = f"{of}.build: each Block must be a part of the network"
-    if not any(block.module is module for module in backbone.vit.modules()):
+def _mixed(
+    of: str, backbone: Backbone, images: Tensor, dense: list[Tensor], top_k: int | None
+) -> Mixed:
+    each = "two experts" if top_k is None else "two experts of which each token takes one"
+    with (
+        keeping(
+            f"{of}: a mixture of experts must fit into the blocks",
+            given=f"{each} in the last two blocks",
+            do="the attribute `mlp` maps (B, ..., D) to the same shape, channels last; with "
+            "mlp=None the block's output is (B, D, h, w)",
+        ),
+        torch.no_grad(),
+    ):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            mixed = Mixed(backbone, top_k)
+        at_first = mixed.eval()(images)
+    if apart := distance(dense, at_first):
+        raise BrokenRuleError(
+            f"{of}: with experts that are copies, the network must be what it was",
+            given=f"{each} in the last two blocks, before any training",
+            found=f"maps that differ by {apart:.3g} of their largest value",
+            do="`mlp` must name the block's whole feed-forward part, each place by itself",
+        )
+    return mixed
+
+
+def _check_trainable(of: str, sparse: Mixed, images: Tensor) -> None:
+    with keeping(f"{of}: the network must be trainable where each token takes one of the experts"):
+        torch.stack([one.sum() for one in sparse.train()(images)]).sum().backward()
+
+
+def _check_checkpointing(of: str, mixed: Mixed, images: Tensor) -> None:
+    """Blocks that compute their activations again in the backward pass learn the same."""
+    rule = f"{of}: with backbone.checkpointing, gradients must be what they are without"
+    do = "a block's forward must not depend on what another pass has left behind"
+    with keeping(rule, given="the blocks' forward run again in the backward pass", do=do):
+        usual = _gradients(mixed, images)
+        copy = deepcopy(mixed)
+        checkpoint_blocks([block.module for block in copy.backbone.blocks], copy.conditioning)
+        found = _gradients(copy, images)
+    apart = distance(usual, found)
+    # A network that draws from elsewhere than torch never gives the same twice.
+    if apart and not distance(usual, _gradients(mixed, images)):
         raise BrokenRuleError(
             rule,
-            given=f"block {number + 1} of {len(backbone.blocks)}",
-            found=f"a {type(block.module).__name__} that the network does not hold",
-            do="take the blocks from the module that is returned",
+            given="the blocks' forward run again in the backward pass",
+            found=f"gradients that differ by {apart:.3g} of the largest",
+            do=do,
         )
-    if block.mlp is None and isinstance(block.module, nn.Sequential):
-        raise BrokenRuleError(
-            f"{of}.build: a Block with mlp=None must not be an nn.Sequential",
-            given=f"block {number + 1} of {len(backbone.blocks)}",
-            found="the mixture, which becomes a part of the block, would run as one more layer",
-            do="make the block a module of your own, with a `forward`",
-        )
-    if block.mlp is not None and not isinstance(getattr(block.module, block.mlp, None), nn.Module):
-        parts = [name for name, _ in block.module.named_children()]
-        raise BrokenRuleError(
-            rule,
-            given=f"block {number + 1} of {len(backbone.blocks)}, mlp={block.mlp!r}",
-            expected=f"one of the block's parts: {', '.join(parts)}",
-            found=described(getattr(block.module, block.mlp, None)),
-            do="name the feed-forward part, or give mlp=None for a block without",
-        )
+
+
+def _gradients(mixed: Mixed, images: Tensor) -> list[Tensor]:
+    """Over the largest of them, by parameter."""
+    mixed.train()
+    mixed.zero_grad()
+    generator = torch.Generator().manual_seed(8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        maps = mixed(images)
+        factors = [torch.randn(one.shape, generator=generator) for one in maps]
+        torch.stack([(a * b).sum() for a, b in zip(maps, factors, strict=True)]).sum().backward()
+    gradients = [p.grad.detach().clone() for p in mixed.parameters() if p.grad is not None]
+    mixed.zero_grad()
+    largest = max(one.abs().max().item() for one in gradients)
+    return [one / max(largest, 1e-12) for one in gradients]
 
 
 def _check_learning(of: str, mixed: Mixed, images: Tensor, dense: list[Tensor]) -> None:
     """A few steps change experts, routers and task embedding."""
-    mixed.train()
     moe = {
         name: parameter
         for name, parameter in mixed.named_parameters()
@@ -119,24 +126,27 @@ def _check_learning(of: str, mixed: Mixed, images: Tensor, dense: list[Tensor]) 
     unused = set(moe)
     generator = torch.Generator().manual_seed(7)
     wanted = [torch.randn(one.shape, generator=generator) for one in dense]
-    optimizer = torch.optim.AdamW([p for p in mixed.parameters() if p.requires_grad], lr=1e-3)
-    losses = []
+    optimizer = torch.optim.AdamW(moe.values(), lr=1e-3)
+    losses: list[float] = []
+    # In eval mode: what is left out at random in training would hide whether the loss falls.
+    mixed.eval()
     for _ in range(STEPS):
         maps = mixed(images)
         loss = torch.stack(
             [(a - b).square().mean() for a, b in zip(maps, wanted, strict=True)]
         ).mean()
+        losses.append(loss.item())
+        if not unused and losses[-1] < losses[0]:
+            return
         optimizer.zero_grad()
         loss.backward()
         unused -= reached(moe)
         optimizer.step()
-        losses.append(loss.item())
-    if unused or not losses[-1] < losses[0]:
-        raise BrokenRuleError(
-            f"{of}: the experts must learn",
-            given=f"{STEPS} training steps on {len(images)} images",
-            expected="gradients for all of the mixture, and a loss that falls",
-            found=f"a loss of {losses[0]:.4g}, then {losses[-1]:.4g}; no gradient for "
-            f"{', '.join(sorted(unused)[:4]) or 'none'}",
-            do="the maps must depend on the last blocks: the last map comes after all of them",
-        )
+    raise BrokenRuleError(
+        f"{of}: the experts must learn",
+        given=f"{STEPS} training steps on {len(images)} images",
+        expected="gradients for all of the mixture, and a loss that falls",
+        found=f"a loss of {losses[0]:.4g}, then {losses[-1]:.4g}; no gradient for "
+        f"{', '.join(sorted(unused)[:4]) or 'none'}",
+        do="the maps must depend on the last blocks: the last map comes after all of them",
+    )

@@ -1,4 +1,4 @@
-"""A dataset as another process reads it, and the files that it opens.
+"""A dataset as another process finds it, and the files that it opens.
 
 Run as `python -m usmt.testing.other_process QUESTION ANSWER`, both of them pickles.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from usmt.dataset import Dataset
+from usmt.dataset import Dataset, Record
 from usmt.task_spec import TaskSpec
 from usmt.testing.broken_rule import BrokenRuleError
 
@@ -38,10 +39,15 @@ class Elsewhere:
     """What another process found.
 
     Attributes:
+        records: by task, all that `records` gave, in its order.
+        everything: all that `all_records` gave.
+        readings: of the records that were asked for.
         opened_by_records: files that `records` opened.
         opened: by (task, key), the files that reading the record opened.
     """
 
+    records: Mapping[str, Sequence[Record]]
+    everything: Sequence[Record]
     readings: Sequence[Reading]
     opened_by_records: Sequence[str]
     opened: Mapping[tuple[str, str], Sequence[str]]
@@ -50,7 +56,8 @@ class Elsewhere:
 def read_elsewhere(
     dataset: Dataset, tasks: Sequence[TaskSpec], keys: Mapping[str, Sequence[str]]
 ) -> Elsewhere:
-    """Reads some records, by task, in a process of its own with another hash seed."""
+    """Reads some records, by task, in a process of its own: with another hash seed, folders that
+    list their files the other way round, and the records in another order."""
     name = type(dataset).__name__
     with TemporaryDirectory() as folder:
         question, answer = Path(folder) / "question", Path(folder) / "answer"
@@ -67,15 +74,55 @@ def read_elsewhere(
                 "PYTHONWARNINGS": "ignore",
             },
         )
-        if done.returncode:
+        if done.returncode or not answer.exists():
             raise BrokenRuleError(
-                f"{name}: another process must read the same",
-                given="a fresh process that knows the class, the options and the task",
-                found=(done.stderr.strip().splitlines() or ["it ended without a word"])[-1],
+                f"{name}: another process must find the same",
+                given="a fresh process that knows the class, the options and the tasks",
+                found=last_words(done.stderr),
                 do="do not depend on what the test has set up in its own process",
             )
         elsewhere: Elsewhere = pickle.loads(answer.read_bytes())
         return elsewhere
+
+
+def last_words(stderr: str) -> str:
+    """The error that ended a process, with its place."""
+    lines = stderr.strip().splitlines() or ["it ended without a word"]
+    places = re.findall(r'File "([^"]+)", line (\d+)', stderr)
+    return lines[-1] + (f" ({':'.join(places[-1])})" if places else "")
+
+
+class _ListedBackwards:
+    """`os.scandir`, the other way round."""
+
+    def __init__(self, path: Any = ".") -> None:
+        with _SCANDIR(path) as entries:
+            self._entries = iter(list(entries)[::-1])
+
+    def __iter__(self) -> Iterator[os.DirEntry[Any]]:
+        return self
+
+    def __next__(self) -> os.DirEntry[Any]:
+        return next(self._entries)
+
+    def __enter__(self) -> _ListedBackwards:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._entries = iter([])
+
+
+_SCANDIR, _LISTDIR = os.scandir, os.listdir
+
+
+def _list_backwards() -> None:
+    """The order in which a folder lists its files is another on another machine."""
+    backwards: Callable[..., Any] = lambda path=".": _LISTDIR(path)[::-1]  # noqa: E731
+    os.listdir = backwards
+    os.scandir = _ListedBackwards  # type: ignore[assignment]
 
 
 def _answer(
@@ -88,23 +135,29 @@ def _answer(
         if listening and event == "open" and isinstance(arguments[0], str | bytes):
             opened.append(os.fsdecode(arguments[0]))
 
-    dataset = cls(options)
     sys.addaudithook(hook)  # there is no way to take it out again, hence a process of its own
+    _list_backwards()
+    dataset = cls(options)
+    found: dict[str, list[Record]] = {}
     readings, by_records, by_record = [], [], {}
     for task in tasks:
         listening, opened[:] = True, []
-        records = {record.key: record for record in dataset.records(task)}
+        found[task.id] = dataset.records(task)
         listening = False
         by_records += opened
-        for key in keys[task.id]:
-            record = records[key]
+    for task in tasks[::-1]:
+        # Of those that share a key, the first, as in the process that asks.
+        records = {record.key: record for record in found[task.id][::-1]}
+        for key in keys[task.id][::-1]:
+            if key not in records:
+                continue  # which the records tell
             listening, opened[:] = True, []
-            image, label = dataset.read_image(record), dataset.read_label(record, task)
+            image, label = dataset.read_image(records[key]), dataset.read_label(records[key], task)
             listening = False
             by_record[task.id, key] = list(dict.fromkeys(opened))
-            fingerprint = dataset.fingerprint(record)
+            fingerprint = dataset.fingerprint(records[key])
             readings.append(Reading(task.id, key, image, label, fingerprint))
-    return Elsewhere(readings, by_records, by_record)
+    return Elsewhere(found, dataset.all_records(tasks), readings, by_records, by_record)
 
 
 if __name__ == "__main__":

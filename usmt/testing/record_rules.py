@@ -23,15 +23,21 @@ def check_records(dataset: Dataset, task: TaskSpec) -> list[Record]:
     with keeping(f"{name}.records must work for a task that it serves", given=f"task {task.id}"):
         records = dataset.records(task)
         again = dataset.records(task)
+    for each in (records, again):
+        if not isinstance(each, list) or not all(isinstance(one, Record) for one in each):
+            raise BrokenRuleError(
+                f"{name}.records must return a list of Record",
+                given=f"task {task.id}",
+                found=described(each),
+            )
     if not records:
         raise BrokenRuleError(
-            f"{name}.records must find the images of a task", given=f"task {task.id}"
+            f"{name}.records must find the images of a task",
+            given=f"task {task.id}",
+            found="no records",
+            do="check the files that the test makes, and how they are looked for",
         )
-    if not isinstance(records, list) or not all(isinstance(each, Record) for each in records):
-        raise BrokenRuleError(
-            f"{name}.records must return a list of Record", found=described(records)
-        )
-    if [_told(record) for record in records] != [_told(record) for record in again]:
+    if list(map(told, records)) != list(map(told, again)):
         raise BrokenRuleError(f"{name}.records must be the same each time", given=f"task {task.id}")
     keys: dict[str, Record] = {}
     sides: dict[str, Record] = {}
@@ -89,7 +95,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.strip() != ""
 
 
-def _told(record: Record) -> tuple[Any, ...]:
+def told(record: Record) -> tuple[Any, ...]:
+    """What a record tells, but for what its dataset alone understands."""
     return tuple(getattr(record, f.name) for f in fields(Record) if f.name != "payload")
 
 

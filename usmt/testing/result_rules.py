@@ -11,114 +11,50 @@ import torch
 
 from usmt.data.geometry import Frame
 from usmt.measurement import Measurement
-from usmt.task_type import Size, TaskType
+from usmt.task_type import Size
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping
 from usmt.testing.equality import same
-from usmt.testing.label_rules import moves, target_of
-from usmt.testing.metric_rules import check_best, perfect_pairs, scores_of, wrong_pairs
-from usmt.testing.network_rules import INPUT, PLAIN, parts_of, random_maps, row_of
-from usmt.testing.subject import Subject, image_of, label_on
+from usmt.testing.geometry_rules import decoded
+from usmt.testing.network_rules import INPUT, parts_of, random_maps, row_of
+from usmt.testing.score_rules import (
+    Pairs,
+    perfect_pairs,
+    scores_of,
+    selection_of,
+    wrong_pairs,
+)
+from usmt.testing.subject import Subject, image_of
+
+ELSEWHERE: tuple[Size, ...] = ((17, 45), (1, 1))
+"""Sizes of images that were not among the labels."""
+POWERS = {"length": 1, "area": 2, "angle": 0}
+"""How a measurement grows with the pixel size."""
 
 
 def check_results(subject: Subject) -> None:
-    """The way back to original pixels, and all that is done with results."""
-    _check_way_back(subject)
-    _check_views(subject)
-    _check_own_predictions(subject)
-    for (result, _), (_, size) in zip(perfect_pairs(subject), subject.labels, strict=True):
-        check_files(subject, result, size)
-    for (result, _), (_, size) in zip(wrong_pairs(subject), subject.labels, strict=True):
-        check_files(subject, result, size)
+    """What is done with results: of a network, ideal, wrong, and guessed."""
     _check_trivial(subject)
-    _check_pictures(subject)
-
-
-def _canvas(size: Size) -> Size:
-    """So large that whole pixels stay whole ones under all `moves`."""
-    return (4 * max(size),) * 2
-
-
-def _decoded(subject: Subject, prediction: Any, frame: Frame) -> Any:
-    with keeping(
-        f"{subject.name}.decode must work for every prediction of a network",
-        given=image_of(frame.original),
-    ):
-        result = subject.type.decode(subject.spec, prediction, frame)
-        again = subject.type.decode(subject.spec, prediction, frame)
-    if not isinstance(result, subject.type.Result):
-        raise BrokenRuleError(
-            f"{subject.name}.decode must give what the class names as `Result`",
-            expected=subject.type.Result.__name__,
-            found=described(result),
-        )
-    if not same(result, again):
-        raise BrokenRuleError(
-            f"{subject.name}.decode must give the same result each time",
-            expected=described(result),
-            found=described(again),
-            do="draw nothing at random, and do not change the prediction in place",
-        )
-    return result
-
-
-def _check_way_back(subject: Subject) -> None:
-    """However the image was scaled, mirrored or turned, an ideal prediction gives the label."""
-    for how in moves((4, 4)):
-        pairs = []
-        for label, size in subject.labels:
-            canvas = _canvas(size)
-            target, frame = target_of(subject, label, size, canvas, moves(canvas)[how])
-            pairs.append((_decoded(subject, subject.ideal(target), frame), label))
-        check_best(
-            subject,
-            pairs,
-            given=f"decode(ideal(target), frame) of images on a canvas four times as large, {how}",
-            do="`decode` leads back with frame.to_original or frame.restore; `wrap` gives what has "
-            "a place as torchvision's Mask, BoundingBoxes or KeyPoints, which follow the image; "
-            "`within` is for types that round",
-        )
-
-
-def _check_views(subject: Subject) -> None:
-    if type(subject.type).decode_views is TaskType.decode_views:
-        return
-    pairs = []
-    for label, size in subject.labels:
-        canvas = _canvas(size)
-        views = []
-        for how, matrix in moves(canvas).items():
-            if "turned" not in how:
-                target, frame = target_of(subject, label, size, canvas, matrix)
-                views.append((subject.ideal(target), frame))
-        with keeping(
-            f"{subject.name}.decode_views must join several views of an image",
-            given=f"{len(views)} views of {image_of(size)}",
-        ):
-            pairs.append((subject.type.decode_views(subject.spec, views), label))
-            alone = subject.type.decode_views(subject.spec, views[:1])
-        if not same(alone, _decoded(subject, *views[0])):
-            raise BrokenRuleError(
-                f"{subject.name}.decode_views of one view must be what `decode` gives",
-                given=label_on(label, size),
-                found=described(alone),
-            )
-    check_best(
-        subject,
-        pairs,
-        given="decode_views of ideal predictions for the image as it is, mirrored and made smaller",
-        do="lead each view back with its own frame before they are joined",
-    )
-
-
-def _check_own_predictions(subject: Subject) -> None:
-    """Whatever a fresh network says can be decoded, scored, written and drawn."""
-    rows = len(subject.labels)
-    with torch.inference_mode():
-        prediction = parts_of(subject).eval()(random_maps(PLAIN, rows))
-        for row, (label, size) in enumerate(subject.labels):
-            result = _decoded(subject, row_of(prediction, row), Frame.fit(size, INPUT))
-            scores_of(subject, [(result, label)])
+    fresh = _own_pairs(subject)
+    selection_of(subject, scores_of(subject, fresh))
+    perfect = perfect_pairs(subject)
+    for pairs in (perfect, wrong_pairs(subject), fresh):
+        for (result, _), (_, size) in zip(pairs, subject.labels, strict=True):
             check_files(subject, result, size)
+        drawn = [result for result, _ in pairs]
+        _check_pictures(subject, "draw_result", drawn, must_draw=pairs is perfect)
+    _check_pictures(subject, "draw_label", [label for label, _ in subject.labels])
+
+
+def _own_pairs(subject: Subject) -> Pairs:
+    """What a fresh network says, decoded."""
+    rows, parts = len(subject.labels), parts_of(subject).eval()
+    pairs = []
+    with torch.inference_mode():
+        prediction = parts(random_maps(parts.features, rows))
+        for row, (label, size) in enumerate(subject.labels):
+            one, frame = row_of(prediction, row), Frame.fit(size, INPUT)
+            pairs.append((decoded(subject, one, frame), label))
+    return pairs
 
 
 def check_files(subject: Subject, result: Any, size: Size) -> None:
@@ -140,6 +76,10 @@ def check_files(subject: Subject, result: Any, size: Size) -> None:
     rule = f"{subject.name}.as_images must give uint8 images of the original's size"
     with keeping(rule, given=given):
         images = of.as_images(spec, result)
+    if not isinstance(images, dict) or not all(isinstance(i, np.ndarray) for i in images.values()):
+        raise BrokenRuleError(
+            rule, given=given, expected="a dict of arrays", found=described(images)
+        )
     for name, image in images.items():
         if (
             image.dtype != np.uint8
@@ -156,11 +96,20 @@ def check_files(subject: Subject, result: Any, size: Size) -> None:
             raise BrokenRuleError(
                 f"{subject.name}.as_data must leave out what as_images gives", found=f"'{name}'"
             )
+    _check_measures(subject, result, given)
+
+
+def _check_measures(subject: Subject, result: Any, given: str) -> None:
+    """Those that the spec declares, in the units of the pixel size."""
     with keeping(f"{subject.name}.measure must work for every result", given=given):
-        measured = of.measure(spec, result, (0.5, 0.25))
-    declared = list(getattr(spec, "measurements", {}))
-    if list(measured) != declared or not all(
-        isinstance(each, Measurement) for each in measured.values()
+        measured, doubled = (
+            subject.type.measure(subject.spec, result, pixel) for pixel in ((0.5, 0.25), (1.0, 0.5))
+        )
+    declared = list(getattr(subject.spec, "measurements", {}))
+    if (
+        not isinstance(measured, dict)
+        or list(measured) != declared
+        or not all(isinstance(each, Measurement) for each in measured.values())
     ):
         raise BrokenRuleError(
             f"{subject.name}.measure must give a Measurement for each that the spec declares",
@@ -168,14 +117,35 @@ def check_files(subject: Subject, result: Any, size: Size) -> None:
             expected=str(declared),
             found=described(measured),
         )
+    for name, each in measured.items():
+        if each.dimension not in POWERS:
+            raise BrokenRuleError(
+                f"{subject.name}.measure must say what dimension '{name}' has",
+                expected=f"one of {', '.join(POWERS)}",
+                found=described(each.dimension),
+            )
+        expected = each.value * 2 ** POWERS[each.dimension]
+        if not np.isclose(doubled[name].value, expected, rtol=1e-3, atol=1e-6, equal_nan=True):
+            raise BrokenRuleError(
+                f"{subject.name}.measure must be in the units of the pixel size, by the dimension",
+                given=f"'{name}', of the dimension {each.dimension}, with pixels of (0.5, 0.25), "
+                "and with pixels twice as large",
+                expected=f"{each.value:.6g} and {expected:.6g}",
+                found=f"{each.value:.6g} and {doubled[name].value:.6g}",
+                do="multiply x by the width and y by the height of a pixel, then measure",
+            )
 
 
 def _check_trivial(subject: Subject) -> None:
     rule = f"{subject.name}.trivial must give a predictor that maps an image's size to a result"
-    with keeping(rule):
-        guess = subject.type.trivial(subject.spec, subject.labels)
+    with keeping(rule, do="it is fitted on labels, one or more, and asked for any size"):
+        guess = subject.type.trivial(subject.spec, list(subject.labels))
         guesses = [guess(size) for _, size in subject.labels]
-        again = subject.type.trivial(subject.spec, subject.labels)(subject.labels[0][1])
+        again = subject.type.trivial(subject.spec, list(subject.labels))(subject.labels[0][1])
+        of_one = subject.type.trivial(subject.spec, list(subject.labels[:1]))
+        others = [(each(size), size) for size in ELSEWHERE for each in (guess, of_one)]
+    for result in (*guesses, *(result for result, _ in others)):
+        subject.check_is_result(result, "the predictor of `trivial`")
     if not same(guesses[0], again):
         raise BrokenRuleError(f"{subject.name}.trivial must give the same predictor each time")
     labels = [label for label, _ in subject.labels]
@@ -185,26 +155,27 @@ def _check_trivial(subject: Subject) -> None:
             f"{subject.name}: the trivial predictor must have a score",
             found=f"{subject.type.primary} is nan",
         )
-    for result, (_, size) in zip(guesses, subject.labels, strict=True):
+    selection_of(subject, scores)
+    sized = [(result, size) for result, (_, size) in zip(guesses, subject.labels, strict=True)]
+    for result, size in (*sized, *others):
         check_files(subject, result, size)
+    _check_pictures(subject, "draw_result", guesses, must_draw=False)
 
 
-def _check_pictures(subject: Subject) -> None:
-    results = [result for result, _ in perfect_pairs(subject)]
-    labels = [label for label, _ in subject.labels]
-    sizes = [size for _, size in subject.labels]
-    for method, drawn in (("draw_label", labels), ("draw_result", results)):
-        draw = getattr(subject.type, method)
-        changed = [
-            _check_picture(subject, method, draw, each, size)
-            for each, size in zip(drawn, sizes, strict=True)
-        ]
-        if not any(changed):
-            raise BrokenRuleError(
-                f"{subject.name}.{method} must draw something",
-                given="all labels of the check",
-                found="pictures that are the images as they were",
-            )
+def _check_pictures(
+    subject: Subject, method: str, drawn: list[Any], *, must_draw: bool = True
+) -> None:
+    draw = getattr(subject.type, method)
+    changed = [
+        _check_picture(subject, method, draw, each, size)
+        for each, (_, size) in zip(drawn, subject.labels, strict=True)
+    ]
+    if must_draw and not any(changed):
+        raise BrokenRuleError(
+            f"{subject.name}.{method} must draw something",
+            given="all labels of the check",
+            found="pictures that are the images as they were",
+        )
 
 
 def _check_picture(

@@ -8,7 +8,7 @@ from pathlib import Path
 from usmt.errors import PluginError, SpecError
 from usmt.plugins import load_plugins
 from usmt.specs import load_catalogue
-from usmt.testing.broken_rule import BrokenRuleError, told_alone
+from usmt.testing.broken_rule import BrokenRuleError, described, told_alone
 
 _SPECS = (".yaml", ".yml")
 
@@ -25,6 +25,12 @@ def check_spec_dir(folder: Path, *, plugins_dirs: Sequence[Path] = ()) -> None:
     Raises:
         BrokenRuleError: with all mistakes of all files, each with its line and column.
     """
+    if not isinstance(folder, str | Path) or isinstance(plugins_dirs, str | Path):
+        raise BrokenRuleError(
+            "check_spec_dir needs a folder of specs, and `plugins_dirs` as a list of folders",
+            found=f"{described(folder)} and {described(plugins_dirs)}",
+            do="check the call of check_spec_dir",
+        )
     folder = Path(folder).resolve()
     try:
         plugins = load_plugins(plugins_dirs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from usmt.task_spec import TaskSpec
 from usmt.task_type import Size, TaskType
-from usmt.testing.broken_rule import described
+from usmt.testing.broken_rule import BrokenRuleError, described, keeping
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,16 +21,48 @@ class Subject:
     type: TaskType
     spec: TaskSpec
     labels: Sequence[tuple[Any, Size]]
+    bad_labels: Sequence[tuple[Any, Size]]
     ideal: Callable[[dict[str, Tensor]], Any]
     wrong: Callable[[Any, Size], Any]
     best: Mapping[str, float]
     worst: Mapping[str, float]
     within: Mapping[str, float]
+    placed: bool
 
     @property
     def name(self) -> str:
         """Of the class, as messages have it."""
         return type(self.type).__name__
+
+    def ideal_prediction(self, target: Mapping[str, Tensor]) -> Any:
+        """What `ideal` makes of one target. It may do with the tensors what it likes."""
+        forms = {name: tuple(tensor.shape) for name, tensor in target.items()}
+        with keeping(
+            f"{self.name}: `ideal` must take the target of one label",
+            given=f"tensors without batch dimension, of the shapes {forms}",
+            do="check the call of check_task_type",
+        ):
+            return self.ideal({name: tensor.clone() for name, tensor in target.items()})
+
+    def wrong_result(self, label: Any, size: Size) -> Any:
+        """What `wrong` gives for a label."""
+        with keeping(
+            f"{self.name}: `wrong` must take a label and its image's size",
+            given=label_on(label, size),
+            do="check the call of check_task_type",
+        ):
+            result = self.wrong(label, size)
+        self.check_is_result(result, "`wrong` in the call of check_task_type")
+        return result
+
+    def check_is_result(self, result: Any, source: str) -> None:
+        """Raises BrokenRuleError for what is not as the class says that results are."""
+        if not isinstance(result, self.type.Result):
+            raise BrokenRuleError(
+                f"{self.name}: {source} must give what the class names as `Result`",
+                expected=f"a {self.type.Result.__name__}",
+                found=described(result),
+            )
 
 
 def image_of(size: Size) -> str:

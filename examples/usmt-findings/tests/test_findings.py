@@ -47,6 +47,7 @@ def test_the_task_type_keeps_its_contract():
         ideal=lambda target: 40 * target["shown"] - 20,
         wrong=opposite,
         worst={"auc": 0.0, "exact_match": 0.0, **{f"auc_{name}": 0.0 for name in NAMES}},
+        placed=False,
     )
 
 

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usmt import BackboneCard, BackboneFamily, ConfigError, Encoder, WeightsError
+from usmt import (
+    BackboneCard,
+    BackboneFamily,
+    ConfigError,
+    Encoder,
+    WeightsError,
+    check_image_size,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,12 +69,7 @@ class Torchvision(BackboneFamily):
     ) -> Encoder:
         from usmt_torchvision import networks
 
-        if image_size % MULTIPLE:
-            below = image_size // MULTIPLE * MULTIPLE
-            raise ConfigError(
-                f"image_size {image_size} is not a multiple of {MULTIPLE}, which {name} needs",
-                hint=f"Use {below or MULTIPLE} or {below + MULTIPLE}",
-            )
+        check_image_size(name, image_size, MULTIPLE, "largest stride")
         if name.startswith("resnet"):
             if drop_path:
                 raise ConfigError(
