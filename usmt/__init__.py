@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         check_image_size,
         spread_maps,
     )
+    from usmt.data.folder_files import entries_of, files_below, path_below
     from usmt.data.geometry import OUTSIDE, Frame
     from usmt.data.image_file import (
         png_bytes,
@@ -117,12 +118,15 @@ _HOMES = {
     "check_image_size": "usmt.backbone_family",
     "check_names": "usmt.task_spec",
     "ellipse_circumference": "usmt.measurement",
+    "entries_of": "usmt.data.folder_files",
+    "files_below": "usmt.data.folder_files",
     "fingerprint_files": "usmt.dataset",
     "hookimpl": "usmt.hookspecs",
     "load": "usmt.predict.model",
     "load_catalogue": "usmt.specs",
     "load_plugins": "usmt.plugins",
     "near": "usmt.errors",
+    "path_below": "usmt.data.folder_files",
     "png_bytes": "usmt.data.image_file",
     "read_binary_mask": "usmt.data.image_file",
     "read_coloured_mask": "usmt.data.image_file",
@@ -187,6 +191,8 @@ __all__ = [
     "check_image_size",
     "check_names",
     "ellipse_circumference",
+    "entries_of",
+    "files_below",
     "fingerprint_files",
     "hookimpl",
     "load",
@@ -194,6 +200,7 @@ __all__ = [
     "load_plugins",
     "metrics",
     "near",
+    "path_below",
     "png_bytes",
     "read_binary_mask",
     "read_coloured_mask",

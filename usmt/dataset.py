@@ -198,7 +198,8 @@ class Dataset(ABC):
 
     @abstractmethod
     def records(self, task: TaskSpec) -> list[Record]:
-        """All records of one task, in any order, rows with defects included. Reads no image."""
+        """All records of one task, rows with defects included, in an order that is the same on
+        every machine (sort what a folder lists). Reads no image."""
 
     def all_records(self, tasks: Sequence[TaskSpec]) -> list[Record]:
         """Every record that the dataset holds: the split is drawn over all of them, so that it

@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from usmt import Fault, Record, Side, near
+from usmt import Fault, Record, Side, entries_of, files_below, near, path_below
 from usmt_own_data.content import Content
 from usmt_own_data.image_folders import (
     ENDINGS,
     beside_the_sides,
-    entries_of,
-    files_below,
     images_below,
     is_image,
     name_fault,
-    place_of,
     shown,
     sides_of,
 )
@@ -106,7 +103,7 @@ class ClassFolders:
         return Record(self.task, place, place, place, payload=Content(), defect=reason)
 
     def _shown(self, path: Path) -> str:
-        return place_of(self.root, path)
+        return path_below(self.root, path)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from usmt import (
     Table,
     TableRow,
     TaskSpec,
+    entries_of,
     near,
     read_table,
     root_folder,
@@ -27,7 +28,7 @@ from usmt import (
 from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
 from usmt_own_data.csv_layout import DELIMITERS, CsvLayout, misfits_of_layout
 from usmt_own_data.csv_rows import RowReader
-from usmt_own_data.image_folders import entries_of, shown
+from usmt_own_data.image_folders import shown
 
 FILES = """\
 ROOT/

@@ -18,17 +18,17 @@ from usmt import (
     Record,
     RootOptions,
     TaskSpec,
+    files_below,
+    path_below,
     root_folder,
 )
 from usmt_own_data.class_folders import ClassFolders
 from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
 from usmt_own_data.image_folders import (
     ENDINGS,
-    files_below,
     images_below,
     name_fault,
     needed_folder,
-    place_of,
     shown,
 )
 from usmt_own_data.layout_fields import Below, SourcePattern, Text, unknown_classes
@@ -43,6 +43,9 @@ ROOT/                                ROOT/
 │   └── patient_7/0002.png
 └── malignant/0003.png
 Above them may be train/, val/ and test/, the official split."""
+
+TEXTS = (".csv", ".tsv", ".xlsx", ".txt", ".md", ".pdf", ".json", ".yaml", ".yml")
+"""They may lie beside images, tables of `csv` tasks among them; nobody takes them for images."""
 
 OF_TYPE = {
     "classification": ("labels",),
@@ -148,14 +151,14 @@ class Folder(Dataset):
         return [
             Record(task.id, key, key, key, payload=Content(image), defect=defect)
             for image in images
-            for key, defect in [(place_of(self._root, image), name_fault(self._root, image))]
+            for key, defect in [(path_below(self._root, image), name_fault(self._root, image))]
         ]
 
     def remarks(self) -> list[Defect]:
-        """Links to folders, and files that are no images, by their endings."""
+        """Links to folders, and files that are neither images nor texts, by their endings."""
         found = list(files_below(self._root))
         links = [path for path in found if path.is_dir()]
-        others = [path for path in found if path.suffix.lower() not in ENDINGS]
+        others = [path for path in found if path.suffix.lower() not in (*ENDINGS, *TEXTS)]
         counts = Counter(path.suffix.lower() for path in others if path not in links)
         text = "a link to a folder; such are followed only where the spec names them"
         remarks = [self._remark(path, text, "link") for path in links]
@@ -166,7 +169,7 @@ class Folder(Dataset):
         return remarks
 
     def _remark(self, path: Path, text: str, kind: str) -> Defect:
-        return Defect("", place_of(self._root, path), text, kind, "warning")
+        return Defect("", path_below(self._root, path), text, kind, "warning")
 
     def fingerprint(self, record: Record) -> str | None:
         return fingerprint_of(record)

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from usmt import DataError, Fault, Side, near
+from usmt import DataError, Fault, Side, entries_of, files_below, near, path_below
 from usmt_own_data.layout_fields import SIDES
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 """Of files that are taken for images, in small or capital letters."""
-
-
-def is_hidden(path: Path) -> bool:
-    """What operating systems leave behind: `.DS_Store`, `__MACOSX`, `Thumbs.db`."""
-    return path.name.startswith((".", "__MACOSX")) or path.name in ("Thumbs.db", "desktop.ini")
-
-
-def entries_of(folder: Path) -> list[Path]:
-    """Files and folders in a folder, in a fixed order, hidden ones left out. Raises `DataError`
-    where it cannot be read."""
-    try:
-        return sorted(path for path in folder.iterdir() if not is_hidden(path))
-    except OSError as error:
-        raise DataError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """All files, in a fixed order, hidden ones left out, and links to folders, which are not
-    followed: they may lead round in a circle. Raises `DataError`."""
-    for path in entries_of(folder):
-        if path.is_dir() and not path.is_symlink():
-            yield from files_below(path)
-        else:
-            yield path
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -51,14 +27,9 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def place_of(root: Path, path: Path) -> str:
-    """A path below the root as people and keys say it, the same on every machine."""
-    return shown(path.relative_to(root).as_posix())
-
-
 def name_fault(root: Path, path: Path) -> Fault | None:
     """Of a path that cannot be written down as text."""
-    if place_of(root, path) == path.relative_to(root).as_posix():
+    if path_below(root, path) == path.relative_to(root).as_posix():
         return None
     return Fault("the name is not UTF-8; rename the file or its folder", "file name")
 
@@ -92,6 +63,6 @@ def needed_folder(root: Path, folder: Path, key: str) -> Path:
     beside = entries_of(folder.parent) if folder.parent.is_dir() else []
     names = [shown(path.name) for path in beside]
     raise DataError(
-        f"folder: '{root}' has no folder '{place_of(root, folder)}'{near(folder.name, names)}",
+        f"folder: '{root}' has no folder '{path_below(root, folder)}'{near(folder.name, names)}",
         hint=f"`{key}` in the spec's layout names it; see: usmt datasets show folder",
     )

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from usmt import Fault, Record, Side
+from usmt import Fault, Record, Side, path_below
 from usmt_own_data.content import Content
 from usmt_own_data.image_folders import (
     beside_the_sides,
     images_below,
     name_fault,
     needed_folder,
-    place_of,
     shown,
     sides_of,
 )
@@ -144,7 +143,7 @@ class MaskPairs:
         return Record(self.task, place, place, place, payload=Content(), defect=reason)
 
     def _shown(self, path: Path) -> str:
-        return place_of(self.root, path)
+        return path_below(self.root, path)
 
 
 def _by_name(folder: Path, files: Sequence[Path], suffix: str = "") -> Mapping[str, list[Path]]:

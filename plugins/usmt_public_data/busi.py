@@ -19,11 +19,11 @@ from usmt import (
     Record,
     RootOptions,
     TaskSpec,
+    path_below,
     root_folder,
 )
 from usmt_public_data.files import (
     Files,
-    below,
     fingerprint_of,
     image_of,
     images_in,
@@ -77,7 +77,7 @@ class Busi(Dataset):
 
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
-        folder = unpacked_folder(options.root, "benign", "Dataset_BUSI_with_GT")
+        folder = unpacked_folder("busi", options.root, "benign", "Dataset_BUSI_with_GT")
         self._root = root_folder(
             "busi", folder, *CLASSES, expected="ROOT/{benign,malignant,normal}"
         )
@@ -127,7 +127,7 @@ class Busi(Dataset):
         return {name: _with_masks(self._root / name) for name in CLASSES}
 
     def _record(self, task: TaskSpec, stratum: str, image: Path, files: Files) -> Record:
-        key = below(self._root, image)
+        key = path_below(self._root, image)
         lacking = _lacking_mask(image, files.masks) if task.type == "segmentation" else None
         defect = missing_file(self._root, image.with_name(lacking)) if lacking else None
         return Record(task.id, key, key, key, stratum, payload=files, defect=defect)

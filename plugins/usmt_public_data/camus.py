@@ -24,14 +24,15 @@ from usmt import (
     RootOptions,
     Side,
     TaskSpec,
+    entries_of,
     fingerprint_files,
+    path_below,
     root_folder,
 )
 from usmt_public_data.files import (
-    below,
-    entries_of,
     misfits_of,
     missing_file,
+    nested_folder,
     numbered_lines,
     unpacked_folder,
 )
@@ -104,10 +105,11 @@ class Camus(Dataset):
 
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
-        lists = [f"{LISTS}/{name}" for name in SIDES]
         expected = f"the folders {IMAGES} and {LISTS}, as they are downloaded"
-        folder = unpacked_folder(options.root, IMAGES, "CAMUS_public")
-        self._root = root_folder(self.name, folder, IMAGES, *lists, expected=expected)
+        folder = unpacked_folder(self.name, options.root, IMAGES, "CAMUS_public")
+        self._root = root_folder(self.name, folder, IMAGES, LISTS, expected=expected)
+        self._images, self._lists = (nested_folder(folder / name) for name in (IMAGES, LISTS))
+        root_folder(self.name, self._lists, *SIDES, expected=expected)
         require_nibabel(self.name)
 
     @classmethod
@@ -133,10 +135,12 @@ class Camus(Dataset):
 
     def remarks(self) -> list[Defect]:
         """Folders and files that are none of a patient's."""
-        known = {self._root / IMAGES / patient for patient in self._folders}
+        known = {self._images / patient for patient in self._folders}
         return [
-            Defect("", below(self._root, path), "no patient's folder; not read", "file", "warning")
-            for path in entries_of(self._root / IMAGES)
+            Defect(
+                "", path_below(self._root, path), "no patient's folder; not read", "file", "warning"
+            )
+            for path in entries_of(self._images)
             if path not in known
         ]
 
@@ -165,7 +169,7 @@ class Camus(Dataset):
 
     @cached_property
     def _folders(self) -> set[str]:
-        found = (path for path in entries_of(self._root / IMAGES) if path.is_dir())
+        found = (path for path in entries_of(self._images) if path.is_dir())
         return {path.name for path in found if _PATIENT.fullmatch(path.name)}
 
     @cached_property
@@ -173,7 +177,7 @@ class Camus(Dataset):
         """Where the lists of the split name each patient. Raises `DataError`."""
         places: dict[str, list[str]] = {}
         for name in SIDES:
-            path = self._root / LISTS / name
+            path = self._lists / name
             for line, text in numbered_lines(path):
                 if not _PATIENT.fullmatch(text):
                     hint = "Each line is a patient, e.g. patient0001."
@@ -198,7 +202,7 @@ class Camus(Dataset):
     def _of_view(
         self, task: TaskSpec, layout: CamusLayout, patient: str, view: View
     ) -> Iterator[Record]:
-        folder = self._root / IMAGES / patient
+        folder = self._images / patient
         side, faults = self._of_patient(patient)
         info = _Info(folder / f"Info_{view}.cfg")
         label = info.label(layout, view) if task.type == "classification" else ""
@@ -214,7 +218,7 @@ class Camus(Dataset):
                 for path in needed
                 if patient in self._folders and not path.is_file()
             ]
-            key = below(self._root, image) + ("" if frame is None else f"#{frame}")
+            key = path_below(self._root, image) + ("" if frame is None else f"#{frame}")
             position = classes.index(label) if label in classes else None
             yield Record(
                 task=task.id,

@@ -20,20 +20,21 @@ from usmt import (
     Record,
     RootOptions,
     TaskSpec,
+    entries_of,
     fingerprint_files,
+    path_below,
     read_image,
     root_folder,
 )
 from usmt_public_data.ddti_case import Case, Mark, Outline, read_case
 from usmt_public_data.files import (
-    below,
-    entries_of,
     image_at,
     images_in,
     is_there,
     misfits_of,
     missing_file,
     unnamed_images,
+    unpacked_folder,
 )
 from usmt_public_data.polygon import polygon_mask
 
@@ -89,7 +90,8 @@ class Ddti(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = "ROOT/*.xml and ROOT/*.jpg"
-        self._root = root_folder("ddti", options.root, expected=expected)
+        folder = unpacked_folder("ddti", options.root, "*.xml")
+        self._root = root_folder("ddti", folder, expected=expected)
         self._files = [path for path in entries_of(self._root) if path.suffix == ".xml"]
         if not self._files:
             raise DataError(f"ddti: '{self._root}' has no XML file", hint=f"expected {expected}")
@@ -203,7 +205,7 @@ class Ddti(Dataset):
     ) -> Record:
         if defect is None and not is_there(nodules.image):
             defect = missing_file(self._root, nodules.image)
-        key = below(self._root, nodules.image)
+        key = path_below(self._root, nodules.image)
         return Record(
             task.id, key, f"case {case.name}", place, stratum, payload=nodules, defect=defect
         )

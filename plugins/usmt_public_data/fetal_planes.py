@@ -89,7 +89,7 @@ class FetalPlanes(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = f"{TABLE} and Images/*.png, as in FETAL_PLANES_ZENODO.zip"
-        folder = unpacked_folder(options.root, TABLE, "FETAL_PLANES_ZENODO")
+        folder = unpacked_folder(self.name, options.root, TABLE, "FETAL_PLANES_ZENODO")
         self._root = root_folder(self.name, folder, TABLE, "Images", expected=expected)
 
     @classmethod

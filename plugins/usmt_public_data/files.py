@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,11 @@ from usmt import (
     Fault,
     Record,
     TaskSpec,
+    entries_of,
+    files_below,
     fingerprint_files,
     near,
+    path_below,
     read_binary_mask,
     read_image,
 )
@@ -40,23 +42,55 @@ class Files:
     label: int | None = None
 
 
-def unpacked_folder(root: Path, needed: str, *names: str) -> Path:
-    """The folder that an archive unpacks to: the first of `root` and the folders of these names
-    in it that holds what is needed; `root` where none does."""
-    folders = [root, *(root / name for name in names)]
-    return next((folder for folder in folders if (folder / needed).exists()), root)
+def unpacked_folder(dataset: str, root: Path, marker: str, name: str = "") -> Path:
+    """The folder that an archive unpacks to: the root, or where that has no `marker`, the one
+    folder in it, or in a folder of it, that has.
+
+    Args:
+        dataset: its name, for errors.
+        marker: a file or folder that only this dataset has; it may be a pattern, `*.xml`.
+        name: of the folder, which is taken where several have the marker.
+
+    Returns:
+        The root, too, where nothing has the marker.
+
+    Raises:
+        DataError: several folders have the marker, or none but that which the root is in.
+    """
+    if not root.is_dir() or _has(root, marker):
+        return root
+    below = _folders_in(root)
+    for level in (below, [folder for each in below for folder in _folders_in(each)]):
+        found = [folder for folder in level if _has(folder, marker)]
+        named = [folder for folder in found if folder.name == name] or found
+        if len(named) > 1:
+            listed = _listed(f"'{path_below(root, folder)}'" for folder in named[:4])
+            text = f"{dataset}: '{root}' has '{marker}' in several folders: {listed}"
+            raise DataError(text, hint=f"Give one of them: --data {dataset}=FOLDER")
+        if named:
+            return named[0]
+    above = root.resolve().parent
+    if _has(above, marker):
+        text = f"{dataset}: '{root}' has no '{marker}', but the folder that it is in has"
+        raise DataError(text, hint=f"Give that one: --data {dataset}={above}")
+    return root
 
 
-def in_order(path: Path) -> tuple[object, ...]:
-    """Key to sort files as people count: `2.png` before `10.png`."""
-    parts = re.split(r"(\d+)", path.as_posix())
-    return tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
+def nested_folder(folder: Path) -> Path:
+    """Some programs unpack `NAME.zip`, which holds NAME/, into a folder NAME: the inner one."""
+    nested = folder / folder.name
+    return nested if nested.is_dir() else folder
 
 
-def is_hidden(path: Path) -> bool:
-    """What operating systems and editors leave behind: `._1.png`, `.ipynb_checkpoints`,
-    `__MACOSX`, `Thumbs.db`. It is no part of a dataset."""
-    return path.name.startswith((".", "__MACOSX")) or path.name in ("Thumbs.db", "desktop.ini")
+def _has(folder: Path, marker: str) -> bool:
+    return next(folder.glob(marker), None) is not None
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    """None of a folder that cannot be read."""
+    with suppress(DataError):
+        return [path for path in entries_of(folder) if path.is_dir()]
+    return []
 
 
 def is_there(path: Path) -> bool:
@@ -67,36 +101,9 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def entries_of(folder: Path) -> list[Path]:
-    """Files and folders in a folder, in the order of their numbers, hidden ones left out. Raises
-    `DataError` where it cannot be read."""
-    try:
-        return sorted((path for path in folder.iterdir() if not is_hidden(path)), key=in_order)
-    except FileNotFoundError:
-        raise DataError(f"{folder}: there is no such folder") from None
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be read: {error.strerror}") from None
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """All files, in the order of their numbers, hidden ones left out; links to folders are not
-    followed. Raises `DataError`."""
-    for path in entries_of(folder):
-        if not path.is_dir():
-            yield path
-        elif not path.is_symlink():
-            yield from files_below(path)
-
-
 def images_in(folder: Path) -> list[Path]:
     """The image files of a folder, in the order of their numbers. Raises `DataError`."""
     return [path for path in entries_of(folder) if path.suffix.lower() in IMAGES]
-
-
-def below(root: Path, path: Path) -> str:
-    """A path as people and keys say it, the same on every machine; bytes that are not UTF-8 as
-    `\\xff`."""
-    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def read_lines(path: Path) -> list[str]:
@@ -120,7 +127,7 @@ def numbered_lines(path: Path) -> list[tuple[int, str]]:
 
 def missing_file(root: Path, path: Path) -> Fault:
     """The defect of a record whose file is not there."""
-    return Fault(f"there is no file '{below(root, path)}'", "missing file")
+    return Fault(f"there is no file '{path_below(root, path)}'", "missing file")
 
 
 def unnamed_images(root: Path, named: Iterable[Path], what: str) -> list[Defect]:
@@ -132,7 +139,7 @@ def unnamed_images(root: Path, named: Iterable[Path], what: str) -> list[Defect]
     if not unnamed:
         return []
     text = f"images that {what}: {len(unnamed)}; this is the first"
-    return [Defect("", below(root, unnamed[0]), text, "image without a record", "warning")]
+    return [Defect("", path_below(root, unnamed[0]), text, "image without a record", "warning")]
 
 
 def misfits_of(task: TaskSpec, served: Mapping[str, Sequence[str]]) -> list[str]:

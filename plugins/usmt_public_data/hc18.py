@@ -23,17 +23,19 @@ from usmt import (
     TableRow,
     TaskSpec,
     fingerprint_files,
+    path_below,
     read_binary_mask,
     root_folder,
 )
 from usmt_public_data.ellipse import Ellipse, fitted_ellipse
 from usmt_public_data.files import (
-    below,
     image_at,
     is_there,
     misfits_of,
     missing_file,
+    nested_folder,
     unnamed_images,
+    unpacked_folder,
 )
 from usmt_public_data.tables import read_rows
 
@@ -101,7 +103,8 @@ class Hc18(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = f"ROOT/{TRAINING} and ROOT/{TRAINING_TABLE}"
-        self._root = root_folder("hc18", options.root, TRAINING, TRAINING_TABLE, expected=expected)
+        folder = unpacked_folder("hc18", options.root, TRAINING_TABLE)
+        self._root = root_folder("hc18", folder, TRAINING, TRAINING_TABLE, expected=expected)
 
     @classmethod
     def misfits(cls, task: TaskSpec) -> list[str]:
@@ -121,7 +124,7 @@ class Hc18(Dataset):
 
     def remarks(self) -> list[Defect]:
         images = [
-            self._folder(folder) / row.cells[NAME]
+            nested_folder(self._root / folder) / row.cells[NAME]
             for folder, table in ((TRAINING, TRAINING_TABLE), (TEST, TEST_TABLE))
             if (self._root / table).is_file()
             for row in read_rows(self._root / table, (NAME,))
@@ -158,11 +161,6 @@ class Hc18(Dataset):
             raise DataError(Fault(f"{text}says {head.circumference:.1f} mm", "head circumference"))
         return ellipse.mask((line.shape[0], line.shape[1]))
 
-    def _folder(self, name: str) -> Path:
-        """Some programs unpack `NAME.zip`, which holds NAME/, into a folder NAME."""
-        nested = self._root / name / name
-        return nested if nested.is_dir() else self._root / name
-
     def _records(self, task: TaskSpec, rows: Sequence[TableRow], folder: str) -> list[Record]:
         first: dict[str, str] = {}
         return [
@@ -174,7 +172,7 @@ class Hc18(Dataset):
         """`first` is the place of the first row with the same image."""
         name = row.cells[NAME]
         match = _NAMED.fullmatch(name)
-        image = self._folder(folder) / name if match else None
+        image = nested_folder(self._root / folder) / name if match else None
         outline = _outline(image) if image and folder == TRAINING else None
         sizes = {column: _number(row.cells[column]) for column in _columns(folder)}
         faults = [row.defect] if row.defect else []
@@ -192,7 +190,7 @@ class Hc18(Dataset):
                 faults.append(missing_file(self._root, path))
         return Record(
             task.id,
-            key=below(self._root, image) if image and first == row.place else row.place,
+            key=path_below(self._root, image) if image and first == row.place else row.place,
             source_id=match[1] if match else row.place,
             place=row.place,
             payload=Head(image, outline, sizes[PIXEL_SIZE], sizes.get(CIRCUMFERENCE, math.nan)),

@@ -20,11 +20,11 @@ from usmt import (
     Record,
     RootOptions,
     TaskSpec,
+    path_below,
     root_folder,
 )
 from usmt_public_data.files import (
     Files,
-    below,
     fingerprint_of,
     image_of,
     is_there,
@@ -101,7 +101,7 @@ class Mmotu(Dataset):
 
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
-        folder = unpacked_folder(options.root, "images", "OTU_2d", "MMOTU/OTU_2d")
+        folder = unpacked_folder("mmotu", options.root, "annotations", "OTU_2d")
         needed = ("images", "annotations", "train.txt", "val.txt")
         self._root = root_folder(
             "mmotu", folder, *needed, expected=f"ROOT/{', ROOT/'.join(needed)}"
@@ -188,7 +188,7 @@ class Mmotu(Dataset):
         lacking = next((path for path in (image, *masks) if not is_there(path)), None)
         defect = entry.defect or (missing_file(self._root, lacking) if lacking else None)
         twice = entry.defect is not None and entry.defect.kind in ("wrong line", "listed twice")
-        key = entry.place if twice else below(self._root, image)
+        key = entry.place if twice else path_below(self._root, image)
         return Record(
             task.id,
             key,

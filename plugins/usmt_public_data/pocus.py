@@ -22,10 +22,12 @@ from usmt import (
     Record,
     RootOptions,
     TaskSpec,
+    entries_of,
     fingerprint_files,
+    path_below,
     root_folder,
 )
-from usmt_public_data.files import below, entries_of, misfits_of
+from usmt_public_data.files import misfits_of, unpacked_folder
 from usmt_public_data.pocus_metadata import CLASSES, TABLE, Metadata, class_of, remarks_on
 
 Probe = Literal["convex", "linear"]
@@ -97,7 +99,8 @@ class Pocus(Dataset):
         super().__init__(options)
         needed = ("data/pocus_images", "data/pocus_videos", TABLE)
         expected = "a clone of the repository covid19_ultrasound"
-        self._root = root_folder(self.name, options.root, *needed, expected=expected)
+        folder = unpacked_folder(self.name, options.root, TABLE)
+        self._root = root_folder(self.name, folder, *needed, expected=expected)
         self._sampled: dict[Path, tuple[int, ...] | str] = {}
 
     @classmethod
@@ -187,7 +190,7 @@ class Pocus(Dataset):
     def _record(
         self, task: TaskSpec, still: Still, label: str = "", defect: str | None = None
     ) -> Record:
-        name = below(self._root, still.path)
+        name = path_below(self._root, still.path)
         key = name if still.frame is None else f"{name}#{still.frame}"
         return Record(
             task=task.id,

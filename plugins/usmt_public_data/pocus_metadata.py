@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from usmt import Defect, TableRow
-from usmt_public_data.files import below, files_below
+from usmt import Defect, TableRow, files_below, path_below
 from usmt_public_data.tables import read_rows
 
 CLASSES = ("covid", "pneumonia", "regular", "viral")
@@ -126,10 +125,12 @@ def _strange_rows(root: Path, files: Sequence[Path], metadata: Metadata) -> Iter
             yield _odd(place, row.defect, row.defect.kind)
         if (column := strange_cell(row)) is not None:
             text = f"{column} is '{row.cells[column]}': the cells are shifted, and the patient of "
-            text += f"{below(root, path)} is not known; all files of its {_ORIGIN} are one source"
+            text += (
+                f"{path_below(root, path)} is not known; all files of its {_ORIGIN} are one source"
+            )
             yield _odd(place, text, "contradiction")
         if folder_of(row) != _place(path)[0]:
-            text = f"{_FOLDER} is '{row.cells[_FOLDER]}', but the file is {below(root, path)}"
+            text = f"{_FOLDER} is '{row.cells[_FOLDER]}', but the file is {path_below(root, path)}"
             yield _odd(place, text, "location differs")
 
 
@@ -140,7 +141,7 @@ def _other_labels(root: Path, files: Sequence[Path], metadata: Metadata) -> Iter
             continue
         label = row.cells[_LABEL]
         if _LABELS.get(label.lower()) != named:
-            text = f"{_LABEL} is '{label}', but by its name {below(root, path)} is {named}"
+            text = f"{_LABEL} is '{label}', but by its name {path_below(root, path)} is {named}"
             yield _odd(f"data/{row.place}", text, "contradiction")
 
 
@@ -148,7 +149,7 @@ def _without_row(root: Path, files: Sequence[Path], metadata: Metadata) -> Itera
     lacking = [path for path in files if metadata.row(path) is None]
     if lacking:
         text = f"files without a row in {TABLE}, whose patient is not known: {len(lacking)}"
-        yield _odd(below(root, lacking[0]), f"{text}; this is the first", "no metadata")
+        yield _odd(path_below(root, lacking[0]), f"{text}; this is the first", "no metadata")
 
 
 def _not_read(root: Path, files: Sequence[Path]) -> Iterator[Defect]:
@@ -162,7 +163,7 @@ def _not_read(root: Path, files: Sequence[Path]) -> Iterator[Defect]:
     if found:
         text = f"files that are not read: {len(found)}; this is the first. Of those in "
         text += f"{UNCERTAIN}, by folder or metadata, the authors are not sure of the class"
-        yield _odd(below(root, found[0]), text, "file without a record")
+        yield _odd(path_below(root, found[0]), text, "file without a record")
 
 
 def _odd(place: str, text: str, kind: str) -> Defect:

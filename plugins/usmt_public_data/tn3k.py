@@ -20,11 +20,11 @@ from usmt import (
     RootOptions,
     Side,
     TaskSpec,
+    path_below,
     root_folder,
 )
 from usmt_public_data.files import (
     Files,
-    below,
     fingerprint_of,
     image_of,
     images_in,
@@ -76,7 +76,7 @@ class Tn3k(Dataset):
 
     def __init__(self, options: Tn3kOptions) -> None:
         super().__init__(options)
-        folder = unpacked_folder(options.root, "trainval-image", "tn3k", "Thyroid Dataset/tn3k")
+        folder = unpacked_folder("tn3k", options.root, "trainval-image", "tn3k")
         needed = [f"{part}-{kind}" for part in ("trainval", "test") for kind in ("image", "mask")]
         if options.fold is not None:
             needed.append(_fold_file(options.fold))
@@ -137,7 +137,7 @@ class Tn3k(Dataset):
         lacking = next((path for path in (image, mask) if not is_there(path)), None)
         if lacking is not None:
             defect = missing_file(self._root, lacking)
-        key = below(self._root, image)
+        key = path_below(self._root, image)
         files = Files(image, (mask,))
         return Record(task.id, key, key, key, split=side, payload=files, defect=defect)
 

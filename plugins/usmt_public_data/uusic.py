@@ -20,9 +20,10 @@ from usmt import (
     TaskSpec,
     fingerprint_files,
     near,
+    path_below,
     root_folder,
 )
-from usmt_public_data.files import below, is_there, missing_file, unnamed_images
+from usmt_public_data.files import is_there, missing_file, unnamed_images
 from usmt_public_data.uusic_config import check_classes, read_config
 from usmt_public_data.uusic_layout import UusicLayout
 from usmt_public_data.uusic_lists import Listed, files_of, folders_in, listed_in
@@ -115,7 +116,7 @@ class Uusic(Dataset):
                 for listed in listed_in(folder):
                     named += files_of(folder.parent.name, folder, listed.name)
             except DataError as error:
-                remarks.append(Defect("", below(self._root, folder), error.message, "dataset"))
+                remarks.append(Defect("", path_below(self._root, folder), error.message, "dataset"))
         what = "no list names, or masks without an image"
         return remarks + unnamed_images(self._root, named, what)
 

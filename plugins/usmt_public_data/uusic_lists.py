@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from usmt import Side
-from usmt_public_data.files import entries_of, images_in, numbered_lines
+from usmt import Side, entries_of
+from usmt_public_data.files import images_in, numbered_lines
 
 LISTS: dict[str, Side] = {"train.txt": "train", "val.txt": "val", "test.txt": "test"}
 _CLASS = re.compile(r"[0-9]{1,3}")

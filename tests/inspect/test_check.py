@@ -19,6 +19,7 @@ from usmt.inspect.check import RARE_RECORDS
 
 WARNINGS = {
     "burnt-in annotation",
+    "empty side",
     "near-duplicate",
     "near-duplicate across tasks",
     "task without a spec",

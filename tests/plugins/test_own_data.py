@@ -204,12 +204,27 @@ def test_unlabelled_images_need_no_class_folders(tmp_path: Path) -> None:
 
 def test_files_that_are_no_images_are_remarked_on(classes: Path) -> None:
     (classes / "benign" / "1.dcm").write_bytes(b"x")
-    (classes / "notes.txt").write_text("x")
+    (classes / "scan.mha").write_bytes(b"x")
     remarks = opened(Folder, classes).remarks()
     assert [(one.place, one.severity) for one in remarks] == [
         ("benign/1.dcm", "warning"),
-        ("notes.txt", "warning"),
+        ("scan.mha", "warning"),
     ]
+
+
+def test_tables_and_texts_may_lie_beside_images(usmt: Usmt, table: Path) -> None:
+    """One root may serve tasks of folders and of tables."""
+    for name in ("benign", "malignant"):
+        put(table / "own" / name / "1.png")
+    (table / "own" / "README.TXT").write_text("x")
+    write(table, HEAD, *ROWS)
+    specs = table / "specs"
+    write_spec(specs, spec("classification", "folder", {"folder": "own"}), "in_folders")
+    write_spec(specs, of_table("classification"), "in_a_table")
+    for dataset in ("folder", "csv"):
+        answer = usmt("data", "check", f"{dataset}={table}", "--specs", specs, "--json")
+        told = {defect["kind"] for defect in answer.data["defects"]}
+        assert "file that is not read" not in told, answer.data["defects"]
 
 
 # -- folder: masks

@@ -54,11 +54,15 @@ def check(
     from usmt.data.split import Split
     from usmt.inspect.check import check_dataset
     from usmt.inspect.check_report import raise_errors, say_checked, write_list
+    from usmt.train.config import SplitSettings
 
     session = open_session(specs, plugins_dir, json)
     frozen = None if split is None else (str(split), Split.read(split))
     inventory = _inventory(session, data, task)
-    checked = check_dataset(inventory, session.output, frozen)
+    usual = SplitSettings()
+    checked = check_dataset(
+        inventory, session.output, frozen, seed=usual.seed, val=usual.val, test=usual.test
+    )
     if csv is not None:
         with _writing(csv):
             write_list(checked, csv)
@@ -124,7 +128,7 @@ def show(
     inventory = _inventory(session, data, tasks)
     records = inventory.records
     if side is not None:
-        sides = _draw_split(session, data).places
+        sides = _draw_split(session, _inventory(session, data, None)).places
         names = {name for name, place in sides.items() if place.side == side}
         records = [record for record in records if (record.task, record.key) in names]
     galleries = {}
@@ -165,10 +169,11 @@ def split(
             hint="Choose another --out, or replace it: --force",
         )
     session = open_session(specs, plugins_dir, json)
-    drawn = _draw_split(session, data, seed=seed, val=val, test=test)
+    inventory = _inventory(session, data, None)
+    drawn = _draw_split(session, inventory, seed=seed, val=val, test=test)
     with _writing(out):
         drawn.write(out)
-    say_split(next(iter(parse_data([data]))), drawn, session.output)
+    say_split(inventory, drawn, session.output)
     session.output.note(f"the split is in {out}; train with it: --split {out}")
 
 
@@ -178,14 +183,14 @@ def _inventory(session: Session, data: str, tasks: list[str] | None) -> Inventor
     return take_inventory(parse_data([data]), session.plugins, session.catalogue, tasks or [])
 
 
-def _draw_split(session: Session, data: str, **given: float | None) -> Split:
-    """Of the whole dataset, as training would draw it but for what is given."""
+def _draw_split(session: Session, inventory: Inventory, **given: float | None) -> Split:
+    """As training would draw it but for what is given."""
     from usmt.inspect.freeze_split import split_inventory
     from usmt.train.config import SplitSettings
 
     settings = SplitSettings.model_validate({k: v for k, v in given.items() if v is not None})
     return split_inventory(
-        _inventory(session, data, None),
+        inventory,
         session.output,
         seed=settings.seed,
         val=settings.val,

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from usmt import dataset_calls
 from usmt.data.draw_split import draw_split
 from usmt.data.given_split import GivenSplit
 from usmt.data.grouping import Name
@@ -18,6 +19,7 @@ from usmt.data.training_subset import training_groups
 from usmt.dataset import Dataset, Record, Side
 from usmt.errors import ConfigError, DataError, Defect, near
 from usmt.output import Output
+from usmt.plugin_faults import blamed
 from usmt.plugins import Plugins
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
@@ -88,12 +90,14 @@ def open_datasets(
 def _open(plugins: Plugins, name: str, options: Mapping[str, Any]) -> Dataset:
     dataset = plugins.dataset(name)
     try:
-        return dataset(dataset.Options.model_validate(dict(options)))
+        chosen = dataset.Options.model_validate(dict(options))
     except ValidationError as error:
         lines = [f"data.{name}.{key}: {text}" for key, text in explain(error, dataset.Options)]
         raise ConfigError(
             "\n".join(lines), hint=f"Give the folder as --data {name}=ROOT, options in data.{name}"
         ) from None
+    with blamed(f"dataset {name}: opening it", dataset):
+        return dataset(chosen)
 
 
 def dataset_of(spec: TaskSpec, datasets: Mapping[str, Dataset]) -> Dataset:
@@ -114,10 +118,12 @@ def make_task_type(plugins: Plugins, name: str, options: Mapping[str, Any]) -> T
     """One task type with its options. Raises ConfigError for an unknown option."""
     kind = plugins.task_type(name)
     try:
-        return kind(kind.Options.model_validate(dict(options)))
+        chosen = kind.Options.model_validate(dict(options))
     except ValidationError as error:
         lines = [f"task_types.{name}.{key}: {text}" for key, text in explain(error, kind.Options)]
         raise ConfigError("\n".join(lines), hint="See docs/reference/task_types.md") from None
+    with blamed(f"the task type {name}", kind):
+        return kind(chosen)
 
 
 def collect(
@@ -194,7 +200,7 @@ def collect(
             if split.places[record.task, record.key].group in used[dataset.name]
         ]
         if not other_data:
-            _check_enough(spec, sides)
+            _check_enough(spec, dataset, sides)
         unused = whole - len(sides["train"])
         tasks.append(TaskData(spec, types[spec.type], dataset, sides, unused))
     synthetic = any(task.dataset.synthetic for task in tasks)
@@ -209,11 +215,11 @@ def _list_records(
     A synthetic dataset makes each record for itself, so that no record of another task can be
     related to those of the run.
     """
-    checked = [record for spec in mine.values() for record in dataset.records(spec)]
+    checked = [each for spec in mine.values() for each in dataset_calls.records(dataset, spec)]
     if dataset.synthetic:
         return checked
     known = [spec for spec in all_specs if spec.dataset == dataset.name and spec.id not in mine]
-    rest = dataset.all_records([*mine.values(), *known])
+    rest = dataset_calls.all_records(dataset, [*mine.values(), *known])
     return checked + [record for record in rest if record.task not in mine]
 
 
@@ -226,7 +232,12 @@ def _scan(
     """Reads every record once; a synthetic dataset has nothing to be checked for."""
     if dataset.synthetic:
         return Scan(images={}, defects=[], others=[])
-    with output.progress(f"reading {dataset.name}", len(records)) as bar:
+    types = {task_type.name: task_type for task_type, _ in checks.values()}
+    what = f"dataset {dataset.name}, with the task types {', '.join(types)}: reading its records"
+    with (
+        output.progress(f"reading {dataset.name}", len(records)) as bar,
+        blamed(what, dataset, *types.values()),
+    ):
         return scan(dataset, records, checks, progress=bar.advance)
 
 
@@ -244,12 +255,14 @@ def _by_side(records: Sequence[Record], split: Split) -> dict[Side, list[Record]
     return sides
 
 
-def _check_enough(spec: TaskSpec, sides: Mapping[Side, Sequence[Record]]) -> None:
+def _check_enough(spec: TaskSpec, dataset: Dataset, sides: Mapping[Side, Sequence[Record]]) -> None:
     for side, use in (("train", "to train on"), ("val", "to choose the best weights by")):
         if not sides[side]:  # type: ignore[index]
             total = sum(map(len, sides.values()))
+            why = "which may be of too few patients to be split"
+            if not total:
+                why = f"as {dataset.name} gives no record of it that can be used"
             raise DataError(
-                f"task '{spec.id}' has no image {use}: {total} images in all, which may be of "
-                "too few patients to be split",
+                f"task '{spec.id}' has no image {use}: {total} images in all, {why}",
                 hint="Add data of other patients, leave the task out, or lower split.test",
             )

@@ -95,6 +95,9 @@ def _new(part: Part, error: DataError, record: Record) -> list[tuple[Part, str]]
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
+    if not isinstance(image, np.ndarray):  # a dataset's author may not use a type checker
+        kind = type(image).__name__
+        raise DataError(f"image is a {kind}, expected an array, uint8 (H, W) or (H, W, 3)")
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
         raise DataError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, 3)")
     if image.size == 0:

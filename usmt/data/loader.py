@@ -7,6 +7,7 @@ processes load it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,14 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 
+from usmt import task_type_calls
 from usmt.data.augment import Augmentation
+from usmt.data.collection import TaskData
 from usmt.data.geometry import Frame
 from usmt.data.grey import as_three, distinct, stack
 from usmt.data.images import Images
 from usmt.data.sampler import Draw
 from usmt.dataset import Record
+from usmt.errors import UsmtError
+from usmt.plugin_faults import blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,11 @@ class TrainingSamples(torch.utils.data.Dataset[Sample]):
     def __getitem__(self, draw: Draw) -> Sample:
         task = self.images.tasks[draw.task]
         record = task.records["train"][draw.index]
-        image, label, frame = self.images.fitted(task, record)
+        with reading(task, record):
+            image, label, frame = self.images.fitted(task, record)
         rng = np.random.default_rng(draw.seed)
         moved, wrapped = self.augmentation(image, label, task.spec.flip, rng)
-        target = task.type.target(task.spec, wrapped, self.images.size)
+        target = task_type_calls.target(task.type, task.spec, wrapped, self.images.size)
         return Sample(draw.task, record.key, moved, target, frame)
 
 
@@ -93,26 +99,67 @@ class EvaluationSamples(torch.utils.data.Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         name, record = self.records[index]
-        image, frame, label = self.images.labelled(self.images.tasks[name], record)
+        task = self.images.tasks[name]
+        with reading(task, record):
+            image, frame, label = self.images.labelled(task, record)
         return Sample(name, record.key, as_three(distinct(image).float()), {}, frame, label)
+
+
+def reading(task: TaskData, record: Record) -> AbstractContextManager[None]:
+    """While a record is read, checked and wrapped by its dataset and task type: what their code
+    raises becomes a `PluginError`."""
+    of = f"the dataset {task.dataset.name} and the task type {task.type.name}"
+    return blamed(f"task {task.spec.id}, reading {record.place} by {of}", task.dataset, task.type)
+
+
+class _Told(torch.utils.data.Dataset[Sample | UsmtError]):
+    """The samples of another, with an error that is made for people in the place of a sample: one
+    that is raised in another process comes here as text, with a traceback."""
+
+    def __init__(self, samples: torch.utils.data.Dataset[Sample]) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)  # type: ignore[arg-type]
+
+    def __getitem__(self, place: Any) -> Sample | UsmtError:
+        try:
+            return self.samples[place]
+        except UsmtError as error:
+            return error
 
 
 _NONE = torch.empty(0)
 
 
-def collate(samples: Sequence[Sample], positions: Mapping[str, int]) -> Batch:
-    """Stacks samples. `positions` are the tasks' places in the network's task index."""
+def collate(samples: Sequence[Sample | UsmtError], images: Images) -> Batch | UsmtError:
+    """Stacks samples; the first error, if there is one."""
+    try:
+        return _stacked([_sound(sample) for sample in samples], images)
+    except UsmtError as error:
+        return error
+
+
+def _sound(sample: Sample | UsmtError) -> Sample:
+    if isinstance(sample, UsmtError):
+        raise sample
+    return sample
+
+
+def _stacked(samples: Sequence[Sample], images: Images) -> Batch:
     rows: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
         rows.setdefault(sample.task, []).append(row)
-    targets = {
-        task: default_collate([samples[row].target for row in mine])
-        for task, mine in rows.items()
-        if samples[mine[0]].target
-    }
+    targets = {}
+    for task, mine in rows.items():
+        if samples[mine[0]].target:
+            of = images.tasks[task]
+            each = [samples[row].target for row in mine]
+            keys = [samples[row].key for row in mine]
+            targets[task] = task_type_calls.stacked(of.type, of.spec, each, keys)
     return Batch(
         images=stack([sample.image for sample in samples]),
-        task_index=torch.tensor([positions[sample.task] for sample in samples]),
+        task_index=torch.tensor([images.positions[sample.task] for sample in samples]),
         rows=rows,
         targets=targets,
         # Their pixels and targets are in the batch; they would cross to this process twice.
@@ -138,13 +185,16 @@ def _batches(
     samples: torch.utils.data.Dataset[Sample], images: Images, workers: int, **order: Any
 ) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
-        samples,
+        _Told(samples),
         num_workers=workers,
-        collate_fn=partial(collate, positions=images.positions),
+        collate_fn=partial(collate, images=images),
         **order,
     )
     try:
-        yield from loader
+        for batch in loader:
+            if isinstance(batch, UsmtError):
+                raise batch
+            yield batch
     finally:
         if images.disk is not None:
             images.disk.tell()

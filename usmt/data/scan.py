@@ -10,6 +10,7 @@ import numpy as np
 
 from usmt.data.duplicates import content_hash, thumbnail
 from usmt.data.examine import Check, examine, in_threads
+from usmt.data.repeated_keys import repeated_keys
 from usmt.dataset import Dataset, Record
 from usmt.errors import Defect, kind_of
 from usmt.task_type import Size
@@ -52,7 +53,8 @@ def scan(
     progress: Callable[[int], object] = lambda done: None,
     workers: int | None = None,
 ) -> Scan:
-    """Reads the image of every record, and the label where its task is in `checks`.
+    """Reads the image of every record, and the label where its task is in `checks`; tells records
+    of one task with the same key.
 
     The image of a record with a defect counts as well, if it can be read: which images there are
     must not depend on which tasks are checked.
@@ -62,14 +64,20 @@ def scan(
         progress: told how many more records are done.
         workers: threads; by default one a processor.
     """
-    found = Scan({}, [], [])
+    images: dict[tuple[str, str], ScannedImage] = {}
+    defects: list[Defect] = []
     read = partial(_read, dataset, checks)
     for record, (image, defect) in in_threads(read, records, progress, workers):
         if image is not None:
-            found.images[record.task, record.key] = image
+            images[record.task, record.key] = image
         if defect is not None:
-            (found.defects if record.task in checks else found.others).append(defect)
-    return found
+            defects.append(defect)
+    defects += repeated_keys(dataset.name, records)
+    return Scan(
+        images,
+        defects=[defect for defect in defects if defect.task in checks],
+        others=[defect for defect in defects if defect.task not in checks],
+    )
 
 
 def look(image: np.ndarray) -> ScannedImage:

@@ -9,7 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from usmt.data.draw_split import draw_split
+from usmt.data.empty_sides import empty_sides
 from usmt.data.examine import Check, defects_of, examine, in_threads
+from usmt.data.repeated_keys import repeated_keys
 from usmt.data.scan import look
 from usmt.data.split import Split
 from usmt.data.stratify import ENOUGH_GROUPS
@@ -18,7 +21,8 @@ from usmt.errors import Defect, Fault, kind_of, near
 from usmt.inspect.burnt_in import find_marks
 from usmt.inspect.inventory import Inventory
 from usmt.inspect.label_hash import label_hash
-from usmt.inspect.relations import Relations, Seen, knows_source
+from usmt.inspect.relations import Relations, Seen
+from usmt.inspect.sources import odd_sources
 from usmt.output import Output
 
 SIDES_OF_IMAGES = (16, 8192)
@@ -65,12 +69,19 @@ class Checked:
 
 
 def check_dataset(
-    inventory: Inventory, output: Output, split: tuple[str, Split] | None = None
+    inventory: Inventory,
+    output: Output,
+    split: tuple[str, Split] | None = None,
+    *,
+    seed: int,
+    val: float,
+    test: float,
 ) -> Checked:
     """Reads every record once, and compares them all.
 
     Args:
         split: the name of a file, and the frozen split in it that the dataset is to fit.
+        seed, val, test: of the split that is drawn where there is none: see `draw_split`.
     """
     found: list[_Finding] = []
     total = len(inventory.records)
@@ -83,13 +94,18 @@ def check_dataset(
         *_remarks(inventory),
         *_missing_specs(inventory),
         *(defect for finding in found for defect in finding.defects),
+        *repeated_keys(inventory.name, inventory.records),
         *_rare_classes(inventory, found),
-        *_unknown_sources(inventory),
+        *odd_sources(inventory),
         *relations.contradictions(),
         *relations.crossings(lambda record: record.split, "the official split"),
     ]
     if split is not None:
         defects += _against(*split, inventory, relations)
+    elif inventory.whole and relations.seen and not inventory.dataset.synthetic:
+        images = {(one.record.task, one.record.key): one.image for one in relations.seen}
+        drawn = draw_split(images, inventory.records, seed=seed, val=val, test=test)
+        defects += empty_sides(drawn, inventory.records, "the split that training would draw")
     defects += relations.duplicates()
     records = Counter(record.task for record in inventory.records)
     return Checked(inventory.name, records, _once(defects), inventory.absent)
@@ -198,16 +214,6 @@ def _rare_classes(inventory: Inventory, found: Sequence[_Finding]) -> Iterator[D
             yield Defect(task, f"task {task}", reason, kind, "warning")
 
 
-def _unknown_sources(inventory: Inventory) -> Iterator[Defect]:
-    sound = [record for record in inventory.records if record.defect is None]
-    known = {record.task for record in sound if knows_source(record)}
-    lacking = sorted({record.task for record in sound} - known)
-    if lacking and not inventory.dataset.synthetic:
-        reason = f"no record names its source (patient or video): {', '.join(lacking)}; different "
-        reason += "images of one patient can come to be on two sides of the split"
-        yield Defect("", inventory.name, reason, "unknown sources", "warning")
-
-
 def _against(
     file: str, split: Split, inventory: Inventory, relations: Relations
 ) -> Iterator[Defect]:
@@ -238,3 +244,4 @@ def _against(
         return place.side if place else None
 
     yield from relations.crossings(side_of, file)
+    yield from empty_sides(split, inventory.records, file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from usmt.data.draw_split import draw_split
+from usmt.data.empty_sides import empty_sides
 from usmt.data.scan import scan
 from usmt.data.split import Split
 from usmt.data.stratify import SIDES
@@ -35,8 +36,9 @@ def split_inventory(
     return draw_split(found.images, records, seed=seed, val=val, test=test)
 
 
-def say_split(name: str, split: Split, output: Output) -> None:
-    """The split in a few lines, and the records on each side by task."""
+def say_split(inventory: Inventory, split: Split, output: Output) -> None:
+    """The split in a few lines, the records on each side by task, and what a side lacks."""
+    name = inventory.name
     counts = Counter((task, place.side) for (task, _), place in split.places.items())
     tasks = sorted({task for task, _ in split.places})
     output.data(
@@ -48,3 +50,5 @@ def say_split(name: str, split: Split, output: Output) -> None:
     )
     rows = [(task, *(counts[task, side] for side in SIDES)) for task in tasks]
     output.table(f"Split of {name}", ("task", *SIDES), rows, note=f"{name}: {split.describe()}")
+    for defect in empty_sides(split, inventory.records):
+        output.warning(str(defect))

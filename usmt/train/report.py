@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from usmt.data.collection import Collection
+from usmt.data.empty_sides import empty_sides
+from usmt.dataset import Record
 from usmt.output import Output
 from usmt.train.audit import Audit
 
@@ -22,6 +24,8 @@ def say_data(collection: Collection, output: Output) -> None:
         output.warning(SYNTHETIC)
     for name, split in collection.splits.items():
         output.note(f"{name}: {split.describe()}")
+        for defect in empty_sides(split, _records_of(collection, name)):
+            output.warning(str(defect))
     unused = sum(task.unused for task in collection.tasks)
     if unused:
         used = sum(len(task.records["train"]) for task in collection.tasks)
@@ -40,6 +44,17 @@ def say_data(collection: Collection, output: Output) -> None:
         )
 
 
+def _records_of(collection: Collection, dataset: str) -> list[Record]:
+    """Of a dataset of real images: a synthetic one has what it is asked for."""
+    return [
+        record
+        for task in collection.tasks
+        if task.dataset.name == dataset and not task.dataset.synthetic
+        for side in task.records.values()
+        for record in side
+    ]
+
+
 def say_audit(audit: Audit, collection: Collection, output: Output) -> None:
     """The start-up audit: parameters by group, images and steps by task, effective weights."""
     output.table(
@@ -52,7 +67,7 @@ def say_audit(audit: Audit, collection: Collection, output: Output) -> None:
             ),
             ("frozen", "-", "-", f"{audit.frozen:,}"),
         ],
-        note="every trainable parameter is in exactly one group",
+        note="every trainable parameter is in exactly one group" + _added(audit),
     )
     sizes = {task.spec.id: task.records for task in collection.tasks}
     output.table(
@@ -73,6 +88,12 @@ def say_audit(audit: Audit, collection: Collection, output: Output) -> None:
         ],
         note=f"{audit.steps} steps an epoch; {_seen(audit)}",
     )
+
+
+def _added(audit: Audit) -> str:
+    if not audit.added:
+        return ""
+    return f"; the mixture of experts adds {audit.added:,} to the network without it"
 
 
 def _seen(audit: Audit) -> str:

@@ -287,6 +287,19 @@ def test_a_sequence_is_unpacked_once_until_it_changes(root: Path, monkeypatch: p
     np.testing.assert_array_equal(data.read_image(records[0]), scan(7))
 
 
+def test_folders_that_were_unpacked_into_folders_of_their_names(root: Path):
+    before = opened("camus", root).records(task("camus_heart"))
+    for name in ("database_nifti", "database_split"):
+        (root / name).rename(root / "moved")
+        (root / name).mkdir()
+        (root / "moved").rename(root / name / name)
+    data = opened("camus", root)
+    after = data.records(task("camus_heart"))
+    assert not any(record.defect for record in after)
+    assert [(r.source_id, r.split) for r in after] == [(r.source_id, r.split) for r in before]
+    assert data.remarks() == []
+
+
 def test_strange_folders_are_remarked_on(root: Path):
     assert opened("camus", root).remarks() == []
     write_image(root / "database_nifti/patient1/scan.png")
@@ -304,5 +317,5 @@ def test_without_nibabel(usmt: Usmt, root: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_lists_are_needed(root: Path):
     (root / "database_split/subgroup_testing.txt").unlink()
-    with pytest.raises(DataError, match=r"has no 'database_split/subgroup_testing.txt'"):
+    with pytest.raises(DataError, match=r"database_split' has no 'subgroup_testing.txt'"):
         opened("camus", root)

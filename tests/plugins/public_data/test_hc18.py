@@ -96,6 +96,16 @@ def test_folders_that_were_unpacked_into_folders_of_their_names(root: Path):
     assert [record.source_id for record in after] == [record.source_id for record in before]
 
 
+@pytest.mark.parametrize("above", [0, 1, 2])
+def test_the_root_may_be_a_folder_above(root: Path, above: int):
+    deep = root / "downloads" / "hc18"
+    deep.mkdir(parents=True)
+    for path in [path for path in root.iterdir() if path != deep.parent]:
+        path.rename(deep / path.name)
+    place = [deep, *deep.parents][above]
+    assert len(opened("hc18", place).records(task("hc18_head"))) == len(HEADS)
+
+
 @given(
     axes=st.tuples(st.floats(45, 70), st.floats(40, 50)),
     angle=st.floats(0, 180),
