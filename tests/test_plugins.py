@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Usmt
 
 from usmt import API_VERSION, Plugins, load_plugins
 from usmt.errors import PluginError
-from usmt.plugins import PluginInfo
+from usmt.plugin_info import PluginInfo
 
 TASK_TYPE = """
 from usmt import TaskType, hookimpl
@@ -210,7 +211,7 @@ def test_loading_twice_gives_the_same_classes(loose: Write) -> None:
 BROKEN = {
     "raises": ("x = 1\nraise RuntimeError('no licence')", ["RuntimeError: no licence", ":2)"]),
     "no_module": ("import missing_library", ["No module named 'missing_library'", ":1)"]),
-    "syntax": ("def f(:\n", ["SyntaxError", "line 1"]),
+    "syntax": ("def f(:\n", ["SyntaxError", ":1)"]),
     "leaves": ("import sys\nsys.exit(3)", ["SystemExit: 3", ":2)"]),
     "no_hook": ("x = 1", ["implements no hook", "usmt_datasets"]),
     "unmarked": ("def usmt_datasets():\n    return []", ["not marked with @usmt.hookimpl", ":1)"]),
@@ -358,9 +359,9 @@ def test_one_plugin_that_gives_a_name_twice(loose: Write) -> None:
     text = BACKBONE.replace("return [Nets]", "return [Nets, type('Again', (Nets,), {})]")
     plugins = load_plugins([loose(twice=text)])
     error = str(info_of(plugins, "twice").error)
-    assert "the backbone 'nets' is given by twice" in error and "twice.py:4)" in error
+    assert "the family of backbones 'nets' is given by twice" in error and "twice.py:4)" in error
     assert len(info_of(plugins, "twice").errors) == 1
-    with pytest.raises(PluginError, match="backbone 'nets' is given by"):
+    with pytest.raises(PluginError, match="family of backbones 'nets' is given by"):
         plugins.backbone("nets")
 
 
@@ -409,6 +410,113 @@ def test_a_loose_file_may_not_take_the_name_of_a_module(loose: Write) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="no such folder"):
         load_plugins([tmp_path / "nowhere"])
+
+
+def test_a_loose_plugin_may_be_a_link(loose: Write, tmp_path: Path) -> None:
+    package = tmp_path / "project" / "packed"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(DATASET)
+    folder = loose(elsewhere="raise ValueError('to be replaced')")
+    (folder / "elsewhere.py").unlink()
+    (folder / "packed").symlink_to(package)
+    (tmp_path / "project" / "single.py").write_text(TASK_TYPE)
+    (folder / "single.py").symlink_to(tmp_path / "project" / "single.py")
+    plugins = load_plugins([folder])
+    assert info_of(plugins, "packed").error is None and info_of(plugins, "single").error is None
+    assert plugins.dataset("clinic").name == "clinic"
+
+
+def test_what_else_a_project_has_is_not_run(loose: Write) -> None:
+    texts = dict.fromkeys(("setup", "conftest", "noxfile", "test_mine"), "raise SystemExit(3)")
+    folder = loose(mine=DATASET, **texts)
+    (folder / "tests").mkdir()
+    (folder / "tests" / "__init__.py").write_text("raise SystemExit(3)")
+    plugins = load_plugins([folder])
+    assert [i.name for i in plugins.loaded if "loose" in i.distribution] == ["mine"]
+
+
+def test_an_error_of_syntax_is_told_with_the_file_that_has_it(tmp_path: Path) -> None:
+    package = tmp_path / "loose" / "packed_badly"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from . import inner\n")
+    (package / "inner.py").write_text("x = 1\ndef f(:\n")
+    error = info_of(load_plugins([tmp_path / "loose"]), "packed_badly").error
+    assert error == f"SyntaxError: invalid syntax ({package / 'inner.py'}:2)"
+
+
+SLIPS = {
+    "decode_view": (TASK_TYPE, "decode_views"),
+    "as_image": (TASK_TYPE, "as_images"),
+    "concern": (TASK_TYPE, "concerns"),
+    "class_in": (TASK_TYPE, "classes_in"),
+    "remark": (DATASET, "remarks"),
+    "unlabeled": (DATASET, "unlabelled"),
+    "pixelsize": (DATASET, "pixel_size"),
+    "finger_print": (DATASET, "fingerprint"),
+    "publish": (BACKBONE, None),
+    "decoded": (TASK_TYPE, None),
+    "class_names": (TASK_TYPE, None),
+    "_concern": (TASK_TYPE, None),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_method_that_is_nearly_one_of_the_contract_is_remarked(slip: str, loose: Write) -> None:
+    text, meant = SLIPS[slip]
+    lines = text.splitlines()
+    at = next(n for n, line in enumerate(lines) if "name =" in line)
+    lines.insert(at, f"    def {slip}(self):\n        pass")
+    info = info_of(load_plugins([loose(slipped="\n".join(lines))]), "slipped")
+    assert info.status == "ok"
+    if meant is None:
+        assert info.remarks == []
+    else:
+        (remark,) = info.remarks
+        assert f".{slip} is nothing that usmt asks for (did you mean '{meant}'?)" in remark
+        assert f"slipped.py:{at + 1})" in remark
+
+
+def test_no_remark_where_the_method_is_there_too(loose: Write) -> None:
+    both = "    def decode_view(self): pass\n    def decode_views(self): pass\n    name ="
+    plugins = load_plugins([loose(both=TASK_TYPE.replace("    name =", both))])
+    assert info_of(plugins, "both").remarks == []
+
+
+def test_the_plugins_that_come_with_usmt_have_no_remarks() -> None:
+    assert [info.remarks for info in load_plugins().loaded if info.remarks] == []
+
+
+def test_a_remark_is_listed(loose: Write, usmt: Usmt) -> None:
+    text = DATASET.replace("    name =", "    def remark(self): pass\n    name =")
+    folder = loose(slipping=text)
+    answer = usmt("plugins", "list", "--plugins-dir", folder)
+    assert answer.code == 0 and "(did you mean 'remarks'?)" in answer.out
+    listed = usmt("plugins", "list", "--plugins-dir", folder, "--json").data
+    (info,) = [info for info in listed if info["name"] == "slipping"]
+    assert info["status"] == "ok" and len(info["remarks"]) == 1
+
+
+def test_a_kind_of_plugin_that_is_misspelt(usmt: Usmt, tmp_path: Path) -> None:
+    answer = usmt("plugins", "new", "tasktype", "mine", "--out", tmp_path / "mine")
+    assert answer.code == 1 and "(did you mean 'task-type'?)" in answer.err
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tasks", "show", "clinic_task"),
+        ("groups", "show", "clinic_group"),
+        ("tasks", "list", "--type", "volume"),
+    ],
+)
+def test_what_is_missing_may_be_of_a_plugin_that_failed(
+    command: tuple[str, ...], loose: Write, usmt: Usmt
+) -> None:
+    folder = loose(unlucky=f"{TASK_TYPE}\nraise RuntimeError('no licence')")
+    answer = usmt(*command, "--plugins-dir", folder)
+    assert answer.code == 1
+    assert "plugin unlucky (" in answer.err and "RuntimeError: no licence" in answer.err
 
 
 # -- two of a name, and none

@@ -119,7 +119,10 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> _Finding:
         return _Finding(place.path, True, place.in_union, missing=True, message=message)
     if kind == "extra_forbidden":
         allowed = list(_fields(place.holder))
-        message = f"unknown key{near(name, allowed)}, allowed: {', '.join(allowed) or 'none'}"
+        # Letters that changed places come first: `lable` is as near to `table` as to `label`.
+        swapped = [each for each in allowed if sorted(each) == sorted(name)]
+        nearest, known = near(name, swapped or allowed), ", ".join(allowed) or "none"
+        message = f"unknown key{nearest}, allowed: {known}"
         return _Finding(place.path, True, place.in_union, message=message)
     if kind in ("value_error", "assertion_error"):
         message = " ".join(str(context["error"]).split())

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import import_module, invalidate_caches
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -26,65 +22,25 @@ from usmt.backbone_family import BackboneFamily
 from usmt.dataset import Dataset
 from usmt.errors import PluginError, near
 from usmt.executor import Executor
+from usmt.loose_plugins import existing_folders, import_loose, loose_modules
 from usmt.mistakes import shown
-from usmt.plugin_faults import (
+from usmt.plugin_checks import (
     called,
-    class_place,
     classes_of,
-    contained,
     folders_of,
     hook_faults,
+    method_remarks,
     refuse,
     stated_version_fault,
 )
+from usmt.plugin_faults import class_place, contained, innermost
+from usmt.plugin_info import KINDS, Kind, PluginInfo
 from usmt.task_type import TaskType
 
 if TYPE_CHECKING:
     import typer
 
-Kind = Literal["task_type", "dataset", "backbone", "executor"]
-KINDS: dict[Kind, type] = {
-    "task_type": TaskType,
-    "dataset": Dataset,
-    "backbone": BackboneFamily,
-    "executor": Executor,
-}
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class PluginInfo:
-    """One plugin: where it comes from, what it gives, what is wrong with it.
-
-    Attributes:
-        name: of the entry point, or of the loose file.
-        distribution: the one that declares the entry point; of a loose file, its path.
-        errors: one for each thing that is broken; what is sound is used all the same.
-        given: names of its classes, by kind.
-    """
-
-    name: str
-    distribution: str
-    version: str | None = None
-    disabled: bool = False
-    errors: list[str] = field(default_factory=list)
-    given: dict[Kind, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
-    spec_dirs: list[Path] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
-
-    @property
-    def status(self) -> Literal["ok", "failed", "disabled"]:
-        if self.disabled:
-            return "disabled"
-        return "failed" if self.errors else "ok"
-
-    @property
-    def error(self) -> str | None:
-        return "\n".join(self.errors) or None
-
-    def __str__(self) -> str:
-        version = f" {self.version}" if self.version else ""
-        return f"{self.name} ({self.distribution}{version})"
 
 
 class Provided(dict[str, T]):
@@ -108,10 +64,12 @@ class Plugins:
         loaded: every plugin, the failed and the disabled among them.
         warnings: what the user should be told about the discovery itself.
         dirs: the folders of loose plugins.
+        gone: folders of loose plugins that a run was trained with, and that are not there.
     """
 
     def __init__(self, dirs: Sequence[Path] = ()) -> None:
         self.dirs = tuple(dirs)
+        self.gone: list[Path] = []
         self.task_types = Provided[type[TaskType]](partial(self._missing, "task_type"))
         self.datasets = Provided[type[Dataset]](partial(self._missing, "dataset"))
         self.backbones = Provided[type[BackboneFamily]](partial(self._missing, "backbone"))
@@ -154,13 +112,26 @@ class Plugins:
         return givers[0][0]
 
     def left_out(self) -> list[str]:
-        """A line for each plugin that failed or is disabled: what is missing may be its."""
+        """A line for each plugin that failed or is disabled, and for each folder of plugins that
+        is gone: what is missing may be its."""
         why = {"failed": "failed: {0.error}", "disabled": "is disabled by USMT_DISABLE_PLUGINS"}
-        return [
+        lines = [
             f"  plugin {info} {why[info.status].format(info)}"
             for info in self.loaded
             if info.status in why
         ]
+        return lines + [
+            f"  the folder of plugins {folder}, which the run was trained with, is not there: name "
+            "its new place with --plugins-dir DIR (in Python: plugins=load_plugins([DIR]))"
+            for folder in self.gone
+        ]
+
+    def at_fault(self, error: Exception) -> tuple[PluginInfo, str] | None:
+        """The plugin in whose code an error was raised, with `file:line`; None for one that was
+        raised in usmt's own."""
+        own = {root: info for info, _, root in self._at_work if info.distribution != "usmt"}
+        root, place = innermost(error, {*own, "usmt"})
+        return (own[root], place) if root in own else None
 
     def add(self, info: PluginInfo, root: str, load: Callable[[], object]) -> None:
         """Loads one plugin and takes what it gives. `root` is its top-level module."""
@@ -188,6 +159,7 @@ class Plugins:
                 for each in self._implementations(f"usmt_{kind}s", plugin):
                     for cls in classes_of(each, base):
                         info.given[kind].append(cls.name)
+                        info.remarks += method_remarks(cls, base)
                         self._give(kind, info, cls)
         with contained(info.errors, root):
             for each in self._implementations("usmt_spec_dirs", plugin):
@@ -246,12 +218,12 @@ class Plugins:
         lines = [f"no plugin gives the {words(kind)} {shown(name)}{near(name, known)}"]
         lines += self.left_out()
         there = ", ".join(sorted(known)) or "none"
-        return PluginError("\n".join(lines), hint=f"The {words(kind)}s that there are: {there}")
+        return PluginError("\n".join(lines), hint=f"Those that there are: {there}")
 
 
 def words(kind: Kind) -> str:
     """As people read it: `task type`."""
-    return kind.replace("_", " ")
+    return "family of backbones" if kind == "backbone" else kind.replace("_", " ")
 
 
 def load_plugins(plugins_dirs: Sequence[Path] = ()) -> Plugins:
@@ -259,13 +231,14 @@ def load_plugins(plugins_dirs: Sequence[Path] = ()) -> Plugins:
 
     Args:
         plugins_dirs: folders of loose plugins, `*.py` files or packages, added to those of
-            `USMT_PLUGINS_DIR`. Names that start with `_` or `.` are left alone.
+            `USMT_PLUGINS_DIR`. They are imported, whatever is in them; names that start with `_`
+            or `.`, tests, `setup.py`, `conftest.py` and `noxfile.py` are left alone.
 
     Raises:
         PluginError: one of the folders does not exist.
     """
     from_environment = os.environ.get("USMT_PLUGINS_DIR", "").split(os.pathsep)
-    plugins = Plugins(_folders([*filter(None, from_environment), *plugins_dirs]))
+    plugins = Plugins(existing_folders([*filter(None, from_environment), *plugins_dirs]))
     listed = os.environ.get("USMT_DISABLE_PLUGINS", "").split(",")
     disabled = {word.strip() for word in listed} - {""}
 
@@ -278,47 +251,12 @@ def load_plugins(plugins_dirs: Sequence[Path] = ()) -> Plugins:
         info = PluginInfo(point.name, name, version, is_disabled(point.name))
         plugins.add(info, re.split("[.:]", point.value)[0], point.load)
     for folder in plugins.dirs:
-        for path in _loose_modules(folder):
+        for path in loose_modules(folder):
             info = PluginInfo(path.stem, str(path), None, is_disabled(path.stem))
-            plugins.add(info, path.stem, partial(_import_loose, path))
+            plugins.add(info, path.stem, partial(import_loose, path))
     known = {info.name for info in plugins.loaded}
     for name in sorted(disabled - known - {"*"}):
         plugins.warnings.append(
             f"USMT_DISABLE_PLUGINS: there is no plugin '{name}'{near(name, known)}"
         )
     return plugins
-
-
-def _folders(paths: Iterable[Path | str]) -> list[Path]:
-    """Absolute and each once. Raises `PluginError` for one that does not exist."""
-    folders = {Path(path).expanduser().resolve(): None for path in paths}
-    for folder in folders:
-        if not folder.is_dir():
-            raise PluginError(
-                f"{folder}: there is no such folder", hint="See --plugins-dir or USMT_PLUGINS_DIR."
-            )
-    return list(folders)
-
-
-def _loose_modules(folder: Path) -> list[Path]:
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.name[0] not in "_." and (path.suffix == ".py" or (path / "__init__.py").is_file())
-    ]
-
-
-def _import_loose(path: Path) -> Any:
-    """Imports it under its own name, so that other processes can import it too (data workers)."""
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    invalidate_caches()
-    spec = find_spec(path.stem)
-    file = path / "__init__.py" if path.is_dir() else path
-    if spec is None or spec.origin is None or Path(spec.origin).resolve() != file:
-        raise PluginError(
-            f"{path}: the name of the module '{path.stem}' is taken "
-            f"by {spec.origin if spec else 'something else'}",
-            hint="Rename the file.",
-        )
-    return import_module(path.stem)

@@ -7,7 +7,7 @@ all files are reported at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -35,6 +35,7 @@ class Catalogue:
         files, group_files: where each was written.
         givers, group_givers: the plugin that gives it, or `user`.
         unavailable: why a plugin's task cannot be used, by id: its task type is missing or broken.
+        left_out: a line for each plugin that is not there whole: what is missing may be its.
     """
 
     tasks: Mapping[str, TaskSpec]
@@ -44,15 +45,14 @@ class Catalogue:
     givers: Mapping[str, str]
     group_givers: Mapping[str, str]
     unavailable: Mapping[str, str]
+    left_out: Sequence[str] = ()
 
     def task(self, name: str) -> TaskSpec:
         """The spec of a task. Raises SpecError with the near name, or why it cannot be used."""
         if name in self.unavailable:
             raise SpecError(f"the task '{name}' cannot be used: {self.unavailable[name]}")
         if name not in self.tasks:
-            raise SpecError(
-                f"there is no task '{name}'{near(name, self.tasks)}", hint="See: usmt tasks list"
-            )
+            raise self._missing("task", name, self.tasks)
         return self.tasks[name]
 
     def task_ids(self, group: str) -> list[str]:
@@ -61,10 +61,7 @@ class Catalogue:
         Raises SpecError with the near name.
         """
         if group not in self.groups:
-            raise SpecError(
-                f"there is no group '{group}'{near(group, self.groups)}",
-                hint="See: usmt groups list",
-            )
+            raise self._missing("group", group, self.groups)
         listed = self.groups[group].tasks
         return [*self.tasks, *self.unavailable] if listed == "all" else listed
 
@@ -83,6 +80,10 @@ class Catalogue:
                 hint="See: usmt plugins list",
             )
         return [self.task(task) for task in ids]
+
+    def _missing(self, kind: str, name: str, known: Iterable[str]) -> SpecError:
+        lines = [f"there is no {kind} '{name}'{near(name, known)}", *self.left_out]
+        return SpecError("\n".join(lines), hint=f"See: usmt {kind}s list")
 
     def groups_of(self, task: str) -> list[str]:
         """The ids of the groups that a task is in."""
@@ -168,7 +169,8 @@ class _Reader:
                 if not isinstance(task, str) or not task.isidentifier():
                     continue  # reported as such
                 if task not in known:
-                    message = f"there is no task '{task}'{near(task, known)}"
+                    said = f"there is no task '{task}'{near(task, known)}"
+                    message = "\n".join([said, *self.plugins.left_out()])
                     self.problems.append(file.problem(("tasks", index), message))
                 if task in lines:
                     message = f"the task '{task}' is listed already, on line {lines[task]}"
@@ -185,6 +187,7 @@ class _Reader:
             givers={name: read.giver for name, read in tasks},
             group_givers={name: read.giver for name, read in groups},
             unavailable=self.unavailable,
+            left_out=self.plugins.left_out(),
         )
 
     def _files(self, folder: Path) -> list[Path]:

@@ -121,7 +121,8 @@ class TaskType(ABC):
     @abstractmethod
     def decode(self, spec: TaskSpec, prediction: Any, frame: Frame) -> Any:
         """The result for one image in original pixels, on the CPU. `prediction` is one row,
-        without the batch dimension; `frame` leads back from network to original pixels."""
+        without the batch dimension, on the CPU and in float32 whatever the network computes in;
+        `frame` leads back from network to original pixels."""
 
     def decode_views(self, spec: TaskSpec, views: Sequence[tuple[Any, Frame]]) -> Any:
         """One result from several views of one image (mirrored ones, say): the mean in original

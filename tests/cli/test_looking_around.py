@@ -26,6 +26,7 @@ PLUGIN_KEYS = [
     "executors",
     "spec_dirs",
     "commands",
+    "remarks",
 ]
 BUILT_IN = [
     "classification",
@@ -258,10 +259,22 @@ def test_a_disabled_plugin_is_named(usmt: Usmt, monkeypatch: pytest.MonkeyPatch)
     assert "detection (usmt" in shown.err and "disabled" in shown.err
 
 
-def test_a_defect_has_a_traceback_and_its_own_exit_code(usmt: Usmt, ward: list[object]) -> None:
+def test_what_a_plugins_command_raises_is_the_plugins(usmt: Usmt, ward: list[object]) -> None:
     answer = usmt(*ward, "measure", "--how", "badly")
+    assert answer.code == 1
+    assert "Traceback" not in answer.err and "by a plugin's command" in answer.err
+    assert "error: plugin ward_plugin (" in answer.err and "ward_plugin.py:" in answer.err
+    assert "a fault of the plugin" in answer.err
+    assert answer.out == ""
+
+
+def test_a_defect_has_a_traceback_and_its_own_exit_code(
+    usmt: Usmt, ward: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("usmt.cli.tasks.summary", lambda *given: 1 / 0)
+    answer = usmt(*ward, "tasks", "list")
     assert answer.code == 2
-    assert "Traceback" in answer.err and "by a plugin's command" in answer.err
+    assert "Traceback" in answer.err and "ZeroDivisionError" in answer.err
     assert f"defect of usmt {version('usmt')}" in answer.err
     assert answer.out == ""
 

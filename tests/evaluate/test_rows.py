@@ -222,6 +222,8 @@ class Plain(Metric):
 
 def test_a_metric_without_rows_is_scored_all_the_same():
     class Type(RegressionTaskType):
+        primary = "nme"
+
         def metrics(self, spec):
             return {"nme": ImageMetric(first_of, higher_is_better=False), "plain": Plain()}
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -32,13 +31,8 @@ from usmt.cli import (
 from usmt.cli.session import START, PluginsDirOption, SpecsOption, Start
 from usmt.errors import UsmtError
 from usmt.output import Output
+from usmt.plugin_faults import OF_THE_MACHINE, WAY_OUT, in_words
 from usmt.plugins import load_plugins
-
-OF_THE_MACHINE = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO),
-    *(errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
-}
-"""A full disk, a missing permission, a folder where a file should be: no defect of usmt."""
 
 COMMANDS = (train, evaluate, study, predict, data, tasks, groups, datasets, backbones, plugins)
 
@@ -81,6 +75,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _defect(error: Exception, output: Output) -> int:
+    """Tells what nobody foresaw: a defect of usmt, or of a plugin if it came up in its code."""
+    start = START.get()
+    if start is not None and (found := start.plugins.at_fault(error)):
+        plugin, place = found
+        output.error(UsmtError(f"plugin {plugin}: {in_words(error)} ({place})", hint=WAY_OUT))
+        return 1
     output.note(traceback.format_exc().rstrip())
     output.error(
         UsmtError(

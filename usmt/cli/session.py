@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from usmt.loose_plugins import still_needed
 from usmt.output import Output
 from usmt.plugins import Plugins, load_plugins
 from usmt.specs import Catalogue, load_catalogue
@@ -72,11 +73,15 @@ def open_run_session(
     """For a run that exists: with the folders that it names, and those of the command.
 
     The run holds the specs of its tasks; the folders that they came from may be gone. Whether one
-    that is gone held a plugin that is needed is known when it is asked for.
+    that is gone held a plugin that is needed is known when it is asked for. Plugins that are given
+    with the command take the place of those that the run remembers.
     """
     spec_dirs = [*filter(Path.is_dir, run.specs), *(specs or [])]
-    loose = [*filter(Path.is_dir, run.plugins_dirs), *(plugins_dirs or [])]
-    return open_session(spec_dirs, loose, json)
+    start = START.get()
+    given = [*(start.plugins.dirs if start else ()), *(plugins_dirs or [])]
+    session = open_session(spec_dirs, [*given, *still_needed(run.plugins_dirs, given)], json)
+    session.plugins.gone += [folder for folder in run.plugins_dirs if not folder.is_dir()]
+    return session
 
 
 def open_session(
@@ -94,6 +99,7 @@ def open_session(
     wanted = [Path(path).expanduser().resolve() for path in plugins_dirs or []]
     if start is None or not set(wanted) <= set(start.plugins.dirs):
         start = Start(load_plugins(wanted), start.specs if start else ())
+        START.set(start)
     spec_dirs = [*start.specs, *map(Path, specs or [])]
     session = Session(start.plugins, Output(json=json), spec_dirs)
     for warning in start.plugins.warnings:

@@ -35,10 +35,10 @@ def list_tasks(
     known = list(catalogue.tasks.values())
     tasks = catalogue.group_tasks(group) if group is not None else known
     if type_ is not None:
-        _check("task type", type_, session.plugins.task_types)
+        session.plugins.task_type(type_)
         tasks = [spec for spec in tasks if spec.type == type_]
     if organ is not None:
-        _check("organ", organ, {spec.organ for spec in known})
+        _check_organ(organ, {spec.organ for spec in known})
         tasks = [spec for spec in tasks if spec.organ == organ]
     rows = [summary(spec, session) for spec in tasks]
     session.output.data(rows)
@@ -86,10 +86,10 @@ def _rows(fields: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return rows
 
 
-def _check(what: str, name: str, known: Iterable[str]) -> None:
+def _check_organ(name: str, known: Iterable[str]) -> None:
     names = sorted(known)
     if name not in names:
         raise UsmtError(
-            f"there is no {what} '{name}'{near(name, names)}",
-            hint=f"The {what}s that there are: {', '.join(names) or 'none'}",
+            f"there is no organ '{name}'{near(name, names)}",
+            hint=f"The organs that there are: {', '.join(names) or 'none'}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from torchmetrics import Metric
 
+from usmt import task_type_calls
 from usmt.data.collection import TaskData
 from usmt.data.images import Images
-from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches
+from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches, reading
 from usmt.dataset import Record, Side
 from usmt.errors import DataError
 from usmt.evaluate.inference import predict_rows
@@ -49,6 +50,7 @@ class Evaluation:
         selection: mean over tasks of the task types' selection score, in [0, 1].
         per_image: one entry for each image and metric that has a value for a single image.
         rows: by task and metric, of metrics that keep them: what they need of each image.
+        selections: by task, the selection score of its type.
     """
 
     scores: Mapping[str, Mapping[str, float]]
@@ -56,15 +58,17 @@ class Evaluation:
     selection: float
     per_image: Sequence[ImageScore]
     rows: Rows
+    selections: Mapping[str, float] = field(default_factory=dict)
 
 
 class Tally:
-    """The metrics of some tasks, fed one image at a time."""
+    """The metrics of some tasks, fed one image at a time. All of it raises PluginError for what
+    is the fault of a task type."""
 
     def __init__(self, tasks: Mapping[str, TaskData]) -> None:
         self.tasks = tasks
         self.metrics: dict[str, dict[str, Metric]] = {
-            name: task.type.metrics(task.spec) for name, task in tasks.items()
+            name: task_type_calls.metrics(task.type, task.spec) for name, task in tasks.items()
         }
         self.images = dict.fromkeys(tasks, 0)
         self.per_image: list[ImageScore] = []
@@ -73,15 +77,21 @@ class Tally:
     def add(self, task: str, record: Record, result: Any, label: Any) -> None:
         """Scores one result against its label, both in original pixels."""
         self.images[task] += 1
+        of = self.tasks[task]
         for name, metric in self.metrics[task].items():
             per_image = getattr(metric, "per_image", False)
+            keeps_rows = isinstance(metric, HasRows)
+            row: list[float] = []
+            with task_type_calls.scoring(of.type, of.spec, name):
+                if per_image:
+                    row = [task_type_calls.number(of.type, of.spec, name, metric(result, label))]
+                else:
+                    metric.update(result, label)
+                    row = list(metric.row(result, label)) if keeps_rows else []
             if per_image:
-                value = float(metric(result, label))
-                self.per_image.append(ImageScore(task, record.key, record.source_id, name, value))
-            else:
-                metric.update(result, label)
-            if isinstance(metric, HasRows):
-                row = [value] if per_image else list(metric.row(result, label))
+                score = ImageScore(task, record.key, record.source_id, name, row[0])
+                self.per_image.append(score)
+            if keeps_rows:
                 images = self.rows.setdefault((task, name), [])
                 images.append((record.key, record.source_id, row))
 
@@ -104,19 +114,23 @@ class Tally:
         """The scores over all images seen."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an undefined score is reported as NaN
-            scores = {
-                task: {name: float(metric.compute()) for name, metric in metrics.items()}
-                for task, metrics in self.metrics.items()
-                if self.images[task]
-            }
-        chosen = [
-            self.tasks[task].type.selection_score(self.tasks[task].spec, dict(values))
-            for task, values in scores.items()
-        ]
-        selection = math.fsum(chosen) / len(chosen) if chosen else math.nan
+            scores = {task: self._scores(task) for task, count in self.images.items() if count}
+        selections = {
+            task: task_type_calls.selection_score(self.tasks[task].type, self.tasks[task].spec, of)
+            for task, of in scores.items()
+        }
+        selection = math.fsum(selections.values()) / len(selections) if selections else math.nan
         ordered = sorted(self.per_image, key=lambda s: (s.task, s.key, s.metric))
         rows = {of: _as_rows(images) for of, images in sorted(self.rows.items())}
-        return Evaluation(scores, dict(self.images), selection, ordered, rows)
+        return Evaluation(scores, dict(self.images), selection, ordered, rows, selections)
+
+    def _scores(self, task: str) -> dict[str, float]:
+        of, scores = self.tasks[task], {}
+        for name, metric in self.metrics[task].items():
+            with task_type_calls.scoring(of.type, of.spec, name):
+                value = metric.compute()
+            scores[name] = task_type_calls.number(of.type, of.spec, name, value)
+        return scores
 
 
 def _as_rows(images: Sequence[tuple[str, str, Sequence[float]]]) -> ImageRows:
@@ -166,9 +180,11 @@ def predict(
     network: Network, batch: Batch, tasks: Mapping[str, TaskData], device: torch.device
 ) -> list[Any]:
     """One result a row, in original pixels."""
-    predictions = predict_rows(network, batch.images, batch.task_index.tolist(), device)
+    asked = {name: (task.type, task.spec) for name, task in tasks.items()}
+    indices = batch.task_index.tolist()
+    predictions = predict_rows(network, batch.images, indices, asked, device)
     return [
-        tasks[sample.task].type.decode(tasks[sample.task].spec, prediction, sample.frame)
+        task_type_calls.decoded(*asked[sample.task], prediction, sample.frame)
         for sample, prediction in zip(batch.samples, predictions, strict=True)
     ]
 
@@ -187,12 +203,14 @@ def evaluate_trivial(
         for name, task in tasks.items():
             labels = []
             for record in _evenly(task.records["train"]):
-                size, label = images.size_and_label(task, record)
+                with reading(task, record):
+                    size, label = images.size_and_label(task, record)
                 labels.append((label, size))
                 bar.advance()
-            trivial = task.type.trivial(task.spec, labels)
+            trivial = task_type_calls.trivial(task.type, task.spec, labels)
             for record in task.records[side]:
-                size, label = images.size_and_label(task, record)
+                with reading(task, record):
+                    size, label = images.size_and_label(task, record)
                 tally.add(name, record, trivial(size), label)
                 bar.advance()
     return tally.evaluation()

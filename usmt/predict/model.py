@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from usmt import task_type_calls
 from usmt.data.geometry import Frame, fit
 from usmt.data.image_file import read_image
 from usmt.data.images import as_rgb
@@ -71,6 +72,7 @@ class Model:
         self.precision = precision
         self.fingerprint = hashlib.sha256(repr((weights, size, precision)).encode()).hexdigest()
         self._network = network.to(device).eval()
+        self._asked = {name: (types[spec.type], spec) for name, spec in self.tasks.items()}
         self._index = {name: index for index, name in enumerate(network.task_ids)}
 
     def __repr__(self) -> str:
@@ -130,7 +132,7 @@ class Model:
         indices = [self._index[name] for name in names]
         try:
             with torch.inference_mode(), self._precision():
-                rows = predict_rows(self._network, batch, indices, self.device)
+                rows = predict_rows(self._network, batch, indices, self._asked, self.device)
         except torch.OutOfMemoryError:
             raise UsmtError(
                 f"{self.device} has no memory for {len(batch)} images at once",
@@ -146,14 +148,16 @@ class Model:
         spec, task_type = self.tasks[task], self.type_of(task)
         if len(seen) == 1:
             prediction, view = seen[0]
-            return task_type.decode(spec, prediction, view.frame)
+            return task_type_calls.decoded(task_type, spec, prediction, view.frame)
         views = [(prediction, view.frame) for prediction, view in seen]
-        return task_type.decode_views(spec, views)
+        return task_type_calls.decoded_views(task_type, spec, views)
 
     def draw(self, image: np.ndarray, result: Any, task: str | None = None) -> np.ndarray:
         """The image, uint8, with a result drawn on it: a new array (H, W, 3) RGB."""
         spec = self.spec(task)
-        return self.type_of(spec.id).draw_result(spec, as_rgb(image), result)
+        task_type = self.type_of(spec.id)
+        with task_type_calls.asking(task_type, spec, "draw_result"):
+            return task_type.draw_result(spec, as_rgb(image), result)
 
     def measure(
         self, result: Any, task: str | None = None, *, pixel_size: float | tuple[float, float] = 1.0
@@ -165,7 +169,9 @@ class Model:
         """
         spec = self.spec(task)
         both = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
-        return self.type_of(spec.id).measure(spec, result, both)
+        task_type = self.type_of(spec.id)
+        with task_type_calls.asking(task_type, spec, "measure"):
+            return task_type.measure(spec, result, both)
 
     @contextmanager
     def _precision(self) -> Iterator[None]:
@@ -199,7 +205,9 @@ def load(
     folder = RunFolder.of(Path(path))
     checkpoint = folder.best if folder.path == Path(path) else Path(path)
     settings = folder.settings()
-    plugins = plugins or load_plugins([one for one in settings.plugins_dirs if one.is_dir()])
+    if plugins is None:
+        plugins = load_plugins([folder for folder in settings.plugins_dirs if folder.is_dir()])
+        plugins.gone += [folder for folder in settings.plugins_dirs if not folder.is_dir()]
     specs = read_specs(folder, plugins)
     types = make_types(specs, plugins, settings.task_types)
     chosen = _device(device)

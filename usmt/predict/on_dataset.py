@@ -13,9 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from usmt import dataset_calls
 from usmt.dataset import Dataset, Entry, Record, Submission
 from usmt.errors import ConfigError, DataError, Defect, kind_of, listed
 from usmt.output import Output
+from usmt.plugin_faults import blamed
 from usmt.predict.journal import NAME, Done, Journal
 from usmt.predict.model import Model, PreparedImage
 from usmt.predict.prediction_list import PredictionList
@@ -59,15 +61,15 @@ def predict_dataset(model: Model, job: Job, output: Output) -> dict[str, Any]:
     """
     dataset, folder = job.dataset, job.folder
     specs = _specs(model, job)
-    records = [record for spec in specs for record in dataset.unlabelled(spec)]
+    records = [record for spec in specs for record in dataset_calls.unlabelled(dataset, spec)]
     if not records:
         raise DataError(
             f"{dataset.name} holds no image of the tasks {', '.join(spec.id for spec in specs)}",
             hint="--task chooses among the model's tasks",
         )
-    submission = dataset.submission(folder) or PredictionList(
-        folder, model.types, dataset.pixel_size
-    )
+    with dataset_calls.asking(dataset, "submission", str(folder)):
+        handed_in = dataset.submission(folder)
+    submission = handed_in or PredictionList(folder, model.types, dataset.pixel_size)
     journal = Journal(folder)
     makers = {spec.id: _maker(model, spec, job) for spec in specs}
     done = _already_done(journal, submission, records, makers, job)
@@ -82,8 +84,14 @@ def predict_dataset(model: Model, job: Job, output: Output) -> dict[str, Any]:
                 defects.append(seen)
             else:
                 record, result, size = seen
-                entry = dict(submission.add(record, model.spec(record.task), result, size))
-                image = dataset.fingerprint(record)
+                with blamed(
+                    f"dataset {dataset.name}, task {record.task}: handing in {record.place}",
+                    submission.add,
+                    dataset,
+                    model.type_of(record.task),
+                ):
+                    entry = dict(submission.add(record, model.spec(record.task), result, size))
+                    image = dataset.fingerprint(record)
                 fresh = Done(record.task, record.key, makers[record.task], image, entry)
                 done[record.task, record.key] = fresh
                 journal.append(fresh)
@@ -212,7 +220,9 @@ def _read(model: Model, dataset: Dataset, record: Record) -> tuple[Record, Prepa
     if record.defect is not None:
         return Defect(record.task, record.place, record.defect, kind_of(record.defect, "row"))
     try:
-        return record, model.prepare(dataset.read_image(record), record.task)
+        with dataset_calls.asking(dataset, "read_image", record.place):
+            image = dataset.read_image(record)
+        return record, model.prepare(image, record.task)
     except DataError as error:
         return Defect(record.task, record.place, error.message, kind_of(error.message, "image"))
 

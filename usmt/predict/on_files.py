@@ -15,6 +15,7 @@ from usmt.measurement import in_units
 from usmt.output import Output, jsonable, shown
 from usmt.predict.model import Model
 from usmt.task_spec import TaskSpec
+from usmt.task_type_calls import asking
 from usmt.whole_file import check_folder, write_bytes, write_text
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -150,12 +151,15 @@ def _entry(
 ) -> dict[str, Any]:
     measured = model.measure(result, spec.id)
     in_mm = model.measure(result, spec.id, pixel_size=job.pixel_size) if job.pixel_size else {}
+    task_type = model.type_of(spec.id)
+    with asking(task_type, spec, "as_data"):
+        plain = task_type.as_data(spec, result)
     return {
         "image": str(path),
         "task": spec.id,
         "type": spec.type,
         "size": {"height": size[0], "width": size[1]},
-        "result": jsonable(model.type_of(spec.id).as_data(spec, result)),
+        "result": jsonable(plain),
         "measurements": {name: in_units(one, in_mm.get(name)) for name, one in measured.items()},
     }
 
@@ -172,7 +176,10 @@ def _write(
     place = job.folder / spec.id
     files = {"overlay": place / f"{name}.overlay.png"}
     write_bytes(files["overlay"], png_bytes(model.draw(image, result, spec.id)))
-    for kind, picture in model.type_of(spec.id).as_images(spec, result).items():
+    task_type = model.type_of(spec.id)
+    with asking(task_type, spec, "as_images"):
+        pictures = task_type.as_images(spec, result)
+    for kind, picture in pictures.items():
         files[kind] = place / f"{name}.{kind}.png"
         write_bytes(files[kind], png_bytes(picture))
     whole = {**entry, "files": {kind: str(path) for kind, path in files.items()}}

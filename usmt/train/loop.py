@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 
+from usmt import task_type_calls
 from usmt.data.augment import Augmentation
 from usmt.data.collection import Collection, TaskData
 from usmt.data.images import Images
@@ -75,6 +76,7 @@ def fit(run: Run) -> None:
             started = time.monotonic()
             losses = train_epoch(run, bar)
             evaluation = validate(run)
+            check_selections(run, evaluation)
             seconds = time.monotonic() - started
             run.epoch += 1
             improved = run.main and evaluation.selection > run.best
@@ -135,8 +137,8 @@ def one_step(run: Run, draws: Sequence[Draw], pieces: Sequence[Batch]) -> StepRe
     if run.skipped >= most:
         raise TrainingError(
             f"{run.skipped} steps in a row were left out: {report.skipped} ({rows})",
-            hint="Lower the learning rates, set optimizer.clip, or use precision fp32; "
-            f"the last good state is in {run.folder.last}",
+            hint="Lower the learning rates, set optimizer.clip, or use precision fp32"
+            + (f"; the last good state is in {run.folder.last}" if run.epoch else ""),
         )
     return report
 
@@ -179,6 +181,17 @@ def validate(run: Run) -> Evaluation:
     run.learner.network.record_routing(False)
     _gather_routing(run.learner)
     return evaluation
+
+
+def check_selections(run: Run, evaluation: Evaluation) -> None:
+    """Raises PluginError for selection scores that the best weights cannot be chosen by. One that
+    is not defined (NaN) may come of a network that went astray: it is no better than what there
+    is, if there is anything."""
+    for name, value in evaluation.selections.items():
+        if math.isfinite(run.best) and math.isnan(value):
+            continue
+        task = run.tasks[name]
+        task_type_calls.check_selection(task.type, task.spec, value, evaluation.scores[name])
 
 
 def _gather_routing(learner: Learner) -> None:

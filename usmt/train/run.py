@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from usmt import task_type_calls
 from usmt.data.collection import Collection, default_data
 from usmt.data.split import Split
 from usmt.errors import ConfigError
 from usmt.evaluate.gallery import draw_gallery
+from usmt.model.find_backbone import find_backbone
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
@@ -61,10 +65,12 @@ def train(
     run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output)
     if dry_run:
         return _told({"audit": asdict(_audit(run)), "folder": None}, run.output)
+    was_there = folder.path.is_dir()
     if run.main:
         folder.begin(run.settings, specs, run.collection.splits, run.collection.skipped)
     accelerator.wait_for_everyone()
-    return _train(run)
+    with _taken_back(run, was_there):
+        return _train(run)
 
 
 def resume(path: Path, catalogue: Catalogue, plugins: Plugins, output: Output) -> dict[str, Any]:
@@ -107,6 +113,9 @@ def _prepare(
 ) -> Run:
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
+    find_backbone(plugins, settings.backbone.name)  # a wrong name is told before the data are read
+    for spec in specs:  # they would be asked for after the first epoch
+        task_type_calls.metrics(types[spec.type], spec)
     collection = make_collection(settings, specs, types, catalogue, plugins, voice, frozen)
     say_data(collection, voice)
     settings = _with_used_data(settings, collection, voice)
@@ -160,6 +169,24 @@ def _train(run: Run) -> dict[str, Any]:
     say_scores(summary, run.output)
     run.output.text(f"The run is in {run.folder.path}")
     return _told({**summary, "folder": str(run.folder.path)}, run.output)
+
+
+@contextmanager
+def _taken_back(run: Run, was_there: bool) -> Iterator[None]:
+    """Removes what `begin` wrote if the run fails before anything else is in its folder: the
+    command can then be given again. A run that is stopped by hand can be gone on with."""
+    path = run.folder.path
+    begun = set(path.rglob("*"))
+    try:
+        yield
+    except Exception:
+        if run.main and set(path.rglob("*")) == begun:
+            for each in path.iterdir():
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+            if not was_there:
+                path.rmdir()
+            run.output.note(f"nothing was trained yet, and {path} is as it was before")
+        raise
 
 
 def _told(answer: dict[str, Any], output: Output) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
+from usmt import task_type_calls
 from usmt.data.collection import TaskData
 from usmt.data.loader import Batch
 from usmt.model.network import Network
@@ -105,13 +106,14 @@ def train_step(learner: Learner, pieces: Sequence[Batch], counts: Mapping[str, i
 
 
 def row_losses(learner: Learner, outputs: Mapping[str, object], batch: Batch) -> dict[str, Tensor]:
-    """By task, one loss a row (n,), float32."""
+    """By task, one loss a row (n,), float32. Raises PluginError."""
     device = learner.accelerator.device
     losses = {}
     for task, target in batch.targets.items():
         data = learner.tasks[task]
         moved = {name: tensor.to(device) for name, tensor in target.items()}
-        losses[task] = data.type.loss(data.spec, outputs[task], moved).float()
+        rows = len(batch.rows[task])
+        losses[task] = task_type_calls.losses(data.type, data.spec, outputs[task], moved, rows)
     return losses
 
 

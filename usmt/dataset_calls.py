@@ -1,0 +1,60 @@
+"""What a dataset is asked in the middle of a command, and whether its answer keeps the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+
+from usmt.dataset import Dataset, Record
+from usmt.plugin_faults import blamed, fault
+from usmt.task_spec import TaskSpec
+
+
+def asking(dataset: Dataset, method: str, about: str) -> AbstractContextManager[None]:
+    """While a method of a dataset is called: what it raises becomes a `PluginError`, see `blamed`.
+
+    Args:
+        about: what it is asked about: `task cervix`, the place of a record.
+    """
+    return blamed(f"dataset {dataset.name}: {method}() for {about}", getattr(dataset, method))
+
+
+def records(dataset: Dataset, task: TaskSpec) -> list[Record]:
+    """See `Dataset.records`. Raises PluginError for what are no records of the task."""
+    with asking(dataset, "records", f"the task {task.id}"):
+        return _of_task(dataset, "records", task, dataset.records(task))
+
+
+def all_records(dataset: Dataset, tasks: Sequence[TaskSpec]) -> list[Record]:
+    """See `Dataset.all_records`. Raises PluginError for what are no records."""
+    with asking(dataset, "all_records", "all its tasks"):
+        return _records(dataset, "all_records", dataset.all_records(tasks))
+
+
+def unlabelled(dataset: Dataset, task: TaskSpec) -> list[Record]:
+    """See `Dataset.unlabelled`. Raises PluginError for what are no records of the task."""
+    with asking(dataset, "unlabelled", f"the task {task.id}"):
+        return _of_task(dataset, "unlabelled", task, dataset.unlabelled(task))
+
+
+def _records(dataset: Dataset, method: str, answer: Iterable[Record]) -> list[Record]:
+    found = list(answer)
+    for each in found:
+        if not isinstance(each, Record):
+            said = f"gave a {type(each).__name__} among its records, expected a usmt.Record"
+            raise fault(f"dataset {dataset.name}: {method}() {said}", getattr(dataset, method))
+    return found
+
+
+def _of_task(
+    dataset: Dataset, method: str, task: TaskSpec, answer: Iterable[Record]
+) -> list[Record]:
+    found = _records(dataset, method, answer)
+    for each in found:
+        if each.task != task.id:
+            raise fault(
+                f"dataset {dataset.name}: {method}() was asked for the task '{task.id}' and gave "
+                f"a record of the task '{each.task}' ({each.place})",
+                getattr(dataset, method),
+            )
+    return found
