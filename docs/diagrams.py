@@ -1,5 +1,5 @@
 """The diagrams of docs/images: what a paradigm is, what a split by source is, what an interval
-covers. Called by draw_pictures.py."""
+covers, where positions are counted from. Called by draw_pictures.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 INK, MUTED, PALE = "#1a1a1a", "#595959", "#f2f2f2"
 # Okabe and Ito's colours, told apart by the colour-blind.
@@ -127,4 +127,35 @@ def draw_intervals(studies: int = 60) -> Figure:
         loc="left",
     )
     axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_coordinates(size: tuple[int, int] = (3, 5)) -> Figure:
+    """Two pixels of an image in the two ways to count: from centres of pixels, from the corner."""
+    height, width = size
+    figure = Figure(figsize=(8.4, 3.0), layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlim=(-1.1, width + 4.6), ylim=(height + 0.5, -0.6), xticks=[], yticks=[])
+    axis.set_aspect("equal")
+    axis.spines[:].set_visible(False)
+    for y in range(height):
+        for x in range(width):
+            axis.add_patch(Rectangle((x, y), 1, 1, fc=PALE, ec=MUTED, lw=0.8))
+    axis.add_patch(Rectangle((1, 1), 3, 2, fill=False, ec=BLUE, lw=2))
+    for x, y in ((0, 0), (4, 1)):
+        axis.scatter(x + 0.5, y + 0.5, s=36, color=ORANGE, zorder=3)
+        axis.text(x + 0.5, y + 0.22, f"({x}, {y})", color=ORANGE, fontsize=8, ha="center")
+    for x, y in ((0, 0), (width, height)):
+        axis.scatter(x, y, s=30, marker="s", color=BLUE, zorder=3)
+    axis.text(-0.12, -0.16, "(0, 0)", color=BLUE, fontsize=8.5, ha="right", va="bottom")
+    axis.text(
+        width + 0.12, height + 0.06, f"({width}, {height})", color=BLUE, fontsize=8.5, va="top"
+    )
+    said = (
+        (ORANGE, "KeyPoints, labels and results of points:\ncentres of pixels are whole numbers"),
+        (BLUE, "BoundingBoxes, Frame:\nfrom the image's corner; this box is (1, 1, 4, 3)"),
+        (INK, "the same point:\n(4, 1) as a key point, (4.5, 1.5) in a frame"),
+    )
+    for row, (colour, text) in enumerate(said):
+        axis.text(width + 0.5, 0.2 + row, text, color=colour, fontsize=8.5, va="center")
     return figure

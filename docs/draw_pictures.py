@@ -1,6 +1,6 @@
 """Draws every picture in docs/images; with names, only those.
 
-python docs/draw_pictures.py [paradigms split intervals sheet network study]
+python docs/draw_pictures.py [paradigms split intervals coordinates sheet network study]
 
 The last two train: a network of four tasks, and the study of the planted family. Together they
 take about ten minutes on two processor cores. The same libraries draw the same pictures.
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
-from diagrams import draw_intervals, draw_paradigms, draw_split
+from diagrams import draw_coordinates, draw_intervals, draw_paradigms, draw_split
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -44,6 +44,10 @@ def split(folder: Path) -> None:
 
 def intervals(folder: Path) -> None:
     save(draw_intervals(), folder / "intervals.svg")
+
+
+def coordinates(folder: Path) -> None:
+    save(draw_coordinates(), folder / "coordinates.svg")
 
 
 def sheet(folder: Path) -> None:
@@ -77,7 +81,8 @@ def study(folder: Path) -> None:
 
 
 PICTURES: dict[str, Callable[[Path], None]] = {
-    each.__name__: each for each in (paradigms, split, intervals, sheet, network, study)
+    each.__name__: each
+    for each in (paradigms, split, intervals, coordinates, sheet, network, study)
 }
 
 

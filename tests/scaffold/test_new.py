@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
+import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from clean_environment import CleanEnvironment
 from command_line import Usmt
+
+from usmt import Plugins, load_catalogue, load_plugins
+from usmt.data.geometry import Frame, affine, fit, move
+from usmt.testing import check_dataset
+
+Written = Callable[[str, str], tuple[Path, Plugins]]
 
 KINDS = {"task-type": "my-type", "dataset": "my_data", "backbone": "My-Net"}
 SHORT = (
@@ -42,7 +51,7 @@ def test_all_three_are_sound_plugins(clean_environment: CleanEnvironment, place:
 
 def test_their_own_tests_pass(clean_environment: CleanEnvironment, place: Path):
     said = clean_environment.pytest(*(place / n / "tests" for n in KINDS.values()), cwd=place)
-    assert "8 passed" in said
+    assert "9 passed" in said
 
 
 def test_the_commands_of_their_readmes_train(clean_environment: CleanEnvironment, place: Path):
@@ -62,6 +71,64 @@ def test_the_commands_of_their_readmes_train(clean_environment: CleanEnvironment
     clean_environment.usmt(*lines, cwd=place)
     for name in KINDS.values():
         assert (place / name / "run" / "scores.json").is_file()
+
+
+@pytest.fixture
+def written(usmt: Usmt, tmp_path: Path) -> Iterator[Written]:
+    """Writes a plugin and loads it as it lies there, without installing it."""
+    path, modules = list(sys.path), set(sys.modules)
+
+    def write(kind: str, name: str) -> tuple[Path, Plugins]:
+        root = tmp_path / name
+        assert usmt("plugins", "new", kind, name, "--out", root).code == 0
+        return root, load_plugins([root])
+
+    yield write
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] in ("lab_type", "lab_data"):
+            del sys.modules[name]
+
+
+def test_the_label_of_the_task_type_follows_the_image(written: Written):
+    """It is a width in pixels: a zoom changes it, a turn and a mirror do not."""
+    _, plugins = written("task-type", "lab-type")
+    spec = load_catalogue(plugins).task("lab_type_example")
+    kind = plugins.task_type("lab_type")(plugins.task_type("lab_type").Options())
+    label, size, network = 24.0, (48, 96), (64, 64)
+    frame = Frame.fit(size, network)
+    for zoom in (1.0, 0.8, 1.2):
+        for degrees in (0.0, 37.0, 90.0):
+            matrix = affine(network, degrees=degrees, scale=zoom, flip_horizontal=degrees > 0)
+            wrapped = kind.wrap(spec, label, size)
+            moved = {name: move(fit(value, frame), matrix) for name, value in wrapped.items()}
+            (target,) = kind.target(spec, moved, network).values()
+            assert float(target) == pytest.approx(zoom * 24 * 64 / 96 / 64, rel=1e-4)
+            assert kind.decode(spec, target, frame.then(matrix)).value == pytest.approx(
+                24, rel=1e-4
+            )
+    assert kind.decode(spec, target - 5, frame).value == 0
+    assert kind.problems(spec, 24.0, (48, 96)) == [] != kind.problems(spec, 24.0, (96, 20))
+
+
+def test_each_record_of_the_dataset_has_a_key_of_its_own(written: Written, tmp_path: Path):
+    """Also where two rows name one image, or none."""
+    root, plugins = written("dataset", "lab-data")
+    images = tmp_path / "images"
+    runpy.run_path(str(root / "tests" / "few_images.py"))["draw_few_images"](images)
+    rows = ["000.png,p0,benign", "./001.png,p1,malignant", ",p2,benign", ",p2,benign"]
+    rows += ["gone.png,p3,benign", "gone.png,p3,benign", "002.png,p4", "002.png,,benign"]
+    with (images / "labels.csv").open("a", encoding="utf-8") as table:
+        table.write("\n".join(rows) + "\n")
+    Dataset, task = plugins.dataset("lab_data"), load_catalogue(plugins).task("lab_data_example")
+    check_dataset(Dataset, images, tasks=[task], defects=len(rows))
+    records = Dataset(Dataset.Options(root=images)).records(task)
+    assert len({record.key for record in records}) == len(records) == 40 + len(rows)
+    said = [str(record.defect) for record in records[40:]]
+    for text, found in zip(
+        ("000.png' is already in labels.csv:2", "already", "empty"), said, strict=False
+    ):
+        assert text in found
 
 
 @pytest.mark.parametrize("kind", KINDS)
