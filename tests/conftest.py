@@ -10,6 +10,27 @@ from pathlib import Path
 import pytest
 from clean_environment import clean_environment as clean_environment
 from command_line import Usmt, runner
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is, and nothing of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+SLOW = (
+    "test_docs.py",
+    "test_run.py",
+    "test_training.py",
+    "test_examples.py",
+    "test_new.py",
+    "test_table.py",
+    "test_ray_study.py",
+)
+"""Files that take minutes. Workers of pytest-xdist are given files in their order: the long ones
+first, so that none is left to run alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: SLOW.index(name) if (name := item.path.name) in SLOW else len(SLOW))
 
 
 @pytest.fixture(scope="session", autouse=True)

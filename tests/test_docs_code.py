@@ -20,6 +20,10 @@ NOT_RUN = {"", "text", "sh", "{toctree}", "{eval-rst}"}
 RUN_ELSEWHERE = {
     ("docs/how_to/plugins.md", "python"): "test_docs_plugins.py",
     ("docs/how_to/plugins.md", "yaml"): "test_docs_plugins.py",
+    ("docs/how_to/new_task_type.md", "python"): "test_docs_plugins.py",
+    ("docs/how_to/new_dataset.md", "python"): "test_docs_plugins.py",
+    ("docs/how_to/new_backbone.md", "python"): "test_docs_plugins.py",
+    ("docs/how_to/new_executor.md", "python"): "test_docs_plugins.py",
     ("docs/how_to/own_data.md", "yaml"): "test_docs_own_data.py",
     ("docs/how_to/predict.md", "python"): "predict/test_model.py",
     ("docs/reference/measurements.md", "python"): "test_docs.py",

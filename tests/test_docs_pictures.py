@@ -18,10 +18,12 @@ def drawn(folder: Path, *names: str) -> dict[str, bytes]:
 
 
 def test_the_diagrams_are_drawn_and_the_same_each_time(tmp_path: Path) -> None:
-    first = drawn(tmp_path / "first", "paradigms", "split", "intervals")
-    assert set(first) == {"paradigms.svg", "split_by_source.svg", "intervals.svg"}
+    names = ("paradigms", "split", "intervals", "coordinates")
+    first = drawn(tmp_path / "first", *names)
+    files = {"paradigms.svg", "split_by_source.svg", "intervals.svg", "coordinates.svg"}
+    assert set(first) == files
     assert set(first) < {path.name for path in (DOCS / "images").iterdir()}
-    assert drawn(tmp_path / "again", "paradigms", "split", "intervals") == first
+    assert drawn(tmp_path / "again", *names) == first
 
 
 def test_the_script_draws_every_picture() -> None:

@@ -1,4 +1,6 @@
-"""docs/how_to/plugins.md: its files, written out as they stand, are a plugin that works."""
+"""docs/how_to/plugins.md and the pages on each kind of thing, new_task_type.md, new_dataset.md,
+new_backbone.md, new_executor.md: their files, written out as they stand, are a plugin that works.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import re
 import runpy
 import shlex
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,14 +35,20 @@ from usmt import (
 from usmt.cli.main import main
 from usmt.errors import DataError
 
-PAGE = Path(__file__).parents[1] / "docs" / "how_to" / "plugins.md"
+ROOT = Path(__file__).parents[1]
+HOW_TO = ROOT / "docs" / "how_to"
+PAGE = HOW_TO / "plugins.md"
+TEXT = "".join(
+    (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("plugins", "new_task_type", "new_dataset", "new_backbone", "new_executor")
+)
 BLOCK = re.compile(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```$", re.M | re.S)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("my_plugins")
-    for name, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+    for name, text in BLOCK.findall(TEXT):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -62,7 +71,8 @@ def data(tmp_path: Path) -> Path:
         pixels = np.full((24, 32), 40 * index, np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{index}.png")
         rows.append(f"{index}.png,p{index},{value}")
-    (tmp_path / "values.csv").write_text("\n".join([*rows, "3.png,p3,high"]) + "\n")
+    rows += ["3.png,p3,80", "./0.png,p0,30", ",p4,40"]
+    (tmp_path / "values.csv").write_text("\n".join(rows) + "\n")
     return tmp_path
 
 
@@ -79,31 +89,34 @@ def test_the_plugin_is_sound(plugins: Plugins) -> None:
 
 
 def test_every_hook_and_every_method_of_a_contract_is_shown() -> None:
-    text = PAGE.read_text(encoding="utf-8")
     for hook in (name for name in vars(hookspecs) if name.startswith("usmt_")):
-        assert f"def {hook}(" in text and f"`{hook}(" in text
+        assert f"def {hook}(" in TEXT and f"`{hook}(" in TEXT
     for contract in (TaskType, Dataset, BackboneFamily, Executor):
         methods = [name for name, _ in inspect.getmembers(contract, inspect.isroutine)]
         for method in (name for name in methods if not name.startswith("_")):
             shown = (
                 f"def {method}(self" if method in contract.__abstractmethods__ else f"`{method}("
             )
-            assert shown in text, method
+            assert shown in TEXT, method
 
 
 def test_the_dataset_reads_strictly(plugins: Plugins, data: Path) -> None:
     Clinic = plugins.dataset("clinic")
     spec = _spec(plugins)
     dataset = Clinic(Clinic.Options(root=data))
-    *good, bad = dataset.records(spec)
+    records = dataset.records(spec)
+    good, bad = records[:3], records[3:]
     assert [(r.key, r.source_id, r.place, r.defect) for r in good] == [
         (f"{i}.png", f"p{i}", f"values.csv:{i + 2}", None) for i in range(3)
     ]
-    assert "'high'" in str(bad.defect)
+    said = ("'3.png': no such file", "'./0.png' is already in values.csv:2", "image is empty")
+    for record, text in zip(bad, said, strict=True):
+        assert text in str(record.defect) and record.key == record.place
+        with pytest.raises(DataError, match=re.escape(text)):
+            dataset.read_image(record)
     assert [dataset.read_label(record, spec) for record in good] == [30, 55, 70]
     assert dataset.read_image(good[1]).shape == (24, 32)
-    with pytest.raises(DataError):
-        dataset.read_image(bad)
+    assert len({dataset.fingerprint(record) for record in good}) == 3
     assert Clinic.misfits(spec) == []
     assert "not labels of" in Clinic.misfits(spec.model_copy(update={"type": "detection"}))[0]
     with pytest.raises(DataError, match="there is no column 'age'"):
@@ -142,6 +155,34 @@ def test_the_task_type_does_what_the_contract_says(plugins: Plugins) -> None:
     image = np.zeros((24, 64, 3), np.uint8)
     assert kind.draw_label(spec, image, 55.0).any() and kind.draw_result(spec, image, 40.0).any()
     assert not image.any()
+
+
+def test_points_go_to_shares_and_back(folder: Path) -> None:
+    import torch
+    from torchvision.tv_tensors import KeyPoints
+
+    from usmt.data.geometry import fit
+
+    names = runpy.run_path(str(folder / "clinic" / "places.py"))
+    points = [[0.0, 0.0], [4.0, 1.0], [29.5, 17.25]]
+    frame = Frame.fit((20, 40), (64, 64))
+    moved = fit(KeyPoints(torch.tensor(points), canvas_size=(20, 40)), frame)
+    shares = names["to_shares"](moved, (64, 64))
+    assert shares[0].tolist() == pytest.approx([0.5 / 40, (16 + 0.8) / 64])
+    assert names["to_pixels"](shares.numpy(), frame) == pytest.approx(np.array(points), abs=1e-4)
+
+
+def test_the_label_that_follows_a_move_is_the_generated_one() -> None:
+    """Whose behaviour tests/scaffold looks at."""
+    page = (HOW_TO / "new_task_type.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(def wrap\(.*?)^```$", page, re.M | re.S)
+    folder = ROOT / "usmt" / "scaffold" / "templates" / "task-type" / "PACKAGE"
+    template = (folder / "task_type.py.jinja").read_text(encoding="utf-8")
+    methods = re.split(r"\n+(?=def )", block)
+    assert len(methods) == 3
+    for method in methods:
+        assert method.count("return ") == 1
+        assert f"{textwrap.indent(method.strip(), '    ')}\n\n" in template, "not the whole method"
 
 
 def test_the_page_s_own_tests_pass(plugins: Plugins, folder: Path, tmp_path: Path) -> None:

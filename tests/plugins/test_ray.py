@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from usmt import Ended, Executor, Job, UsmtError, load_plugins
 
 SMALL = {"object_store_memory": 80 * 2**20}
-PATIENCE = 90
-"""Seconds after which something hangs."""
+PATIENCE = 240
+"""Seconds after which something hangs, however busy the machine is."""
 STEPS = 12
 # Counts in a file of its own: what is there already is not done again. Waits half-way to be let on.
 COUNTING = f"""
@@ -66,6 +66,7 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setattr("usmt_ray.cluster.PATIENCE", PATIENCE)
         from ray.cluster_utils import Cluster
 
         started = Cluster()

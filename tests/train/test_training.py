@@ -314,7 +314,7 @@ def test_the_paper_preset_is_the_paper(usmt: Usmt, tmp_path: Path):
     settings = load_settings("paper", None, {"group": "ob"}, [])
     assert settings.backbone.name == "vit_base_patch16_dinov3.lvd1689m"
     assert settings.backbone.weights == "pretrained"
-    assert settings.moe.blocks == 6 and settings.moe.top_k is None
+    assert settings.moe.blocks is None and settings.moe.top_k is None  # None: the last six
     rates = settings.optimizer.learning_rate
     assert (rates.backbone, rates.decoder, rates.moe) == (2e-5, 1e-5, 2e-4)
     assert (rates.head, rates.other) == (1e-3, 1e-5)
