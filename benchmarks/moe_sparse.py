@@ -18,7 +18,7 @@ from torch import nn
 
 from usmt import Features, TaskSpec, TaskType, TaskTypeOptions, load_plugins
 from usmt.model.backbone import build_backbone
-from usmt.model.network import MoE, Network, build_network
+from usmt.model.network import MoE, Network
 
 VARIANTS: dict[str, MoE | None] = {
     "plain Mlp": None,
@@ -56,7 +56,7 @@ def make(name: str, size: int, moe: MoE | None, device: str) -> Network:
         for i in ("a", "b", "c")
     ]
     backbone = build_backbone(load_plugins(), name, weights="none", image_size=size)
-    return build_network(tasks, backbone, moe=moe).to(device)
+    return Network(tasks, backbone, moe=moe).to(device)
 
 
 def seconds(network: Network, images: torch.Tensor, *, backward: bool, bf16: bool) -> float:

@@ -10,7 +10,8 @@ from typing import Any
 from model_fields import fields, shown
 from written_page import REFERENCE, table, write
 
-from usmt.train.config import PRESETS, RunSettings, preset_values
+from usmt.train.config import RunSettings
+from usmt.train.load_settings import PRESETS, preset_values
 
 HEAD = """# Settings
 

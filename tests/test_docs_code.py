@@ -21,6 +21,7 @@ RUN_ELSEWHERE = {
     ("docs/how_to/plugins.md", "python"): "test_docs_plugins.py",
     ("docs/how_to/plugins.md", "yaml"): "test_docs_plugins.py",
     ("docs/how_to/new_task_type.md", "python"): "test_docs_plugins.py",
+    ("docs/how_to/new_task_type.md", "yaml"): "test_docs_plugins.py",
     ("docs/how_to/new_dataset.md", "python"): "test_docs_plugins.py",
     ("docs/how_to/new_backbone.md", "python"): "test_docs_plugins.py",
     ("docs/how_to/new_executor.md", "python"): "test_docs_plugins.py",

@@ -14,10 +14,13 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from usmt import (
     API_VERSION,
@@ -98,6 +101,30 @@ def test_every_hook_and_every_method_of_a_contract_is_shown() -> None:
                 f"def {method}(self" if method in contract.__abstractmethods__ else f"`{method}("
             )
             assert shown in TEXT, method
+
+
+def test_measurements_are_declared_and_taken(plugins: Plugins) -> None:
+    """The section "Measurements that a spec declares" of new_task_type.md."""
+    page = (HOW_TO / "new_task_type.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Measurements that a spec declares\n")[2]
+    [declared] = re.findall(r"^```yaml\n(.*?)^```$", section, re.M | re.S)
+    [method] = re.findall(r"^```python\n(def measure.*?)^```$", section, re.M | re.S)
+    base = {"id": "cut", "title": "Cut", "type": "cut", "organ": "any", "dataset": "any"}
+    fields = {**base, "flip": "none", **YAML(typ="safe").load(declared)}
+    from clinic.callipers import CalliperSpec
+
+    spec = CalliperSpec.model_validate(fields)
+    space: dict = {}
+    exec(method, space)
+    result = SimpleNamespace(points=np.array([[1.0, 1.0], [4.0, 5.0]]))
+    assert space["measure"](None, spec, result, (1.0, 1.0))["width"].value == 5
+    assert space["measure"](None, spec, result, (2.0, 0.5))["width"].value == pytest.approx(40**0.5)
+    fields["measurements"]["width"]["between"] = ["left", "rihgt"]
+    with pytest.raises(ValidationError) as caught:
+        CalliperSpec.model_validate(fields)
+    [error] = caught.value.errors()
+    assert error["loc"] == ("measurements", "width", "between", 1)
+    assert "there is no point 'rihgt' (did you mean 'right'?)" in error["msg"]
 
 
 def test_the_dataset_reads_strictly(plugins: Plugins, data: Path) -> None:

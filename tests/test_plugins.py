@@ -288,6 +288,10 @@ BROKEN = {
         EXECUTOR.replace("start =", "Options = dict\n    start ="),
         ["Queue.Options must be a subclass of usmt.ExecutorOptions"],
     ),
+    "no_class_of_results": (
+        TASK_TYPE.replace("primary =", "Result = list[int]\n    primary ="),
+        ["Volume.Result must be a class, such as a dataclass"],
+    ),
     "no_primary": (TASK_TYPE.replace('primary = "error"', ""), ["Volume.primary"]),
     "bad_spec": (
         TASK_TYPE.replace("primary =", "Spec = dict\n    primary ="),

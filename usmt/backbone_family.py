@@ -80,9 +80,9 @@ class Encoder:
     Attributes:
         module: holds all parameters; its state dict is what weight files are compared with.
         maps: (module, normalised RGB images (B, 3, H, W)) -> feature maps [(B, C, h, w)], shallow
-            to deep, of spatial positions only (no class token). A function of a Python module, or
-            a `functools.partial` of one, which calls the network that it is given and no other:
-            networks are copied and pickled.
+            to deep, of spatial positions only (no class token). A function, or a
+            `functools.partial` of one, which calls the network that it is given and no other:
+            networks are copied.
         blocks: shallow to deep.
         mean, std: of RGB values in [0, 1], by which the input is normalised.
     """

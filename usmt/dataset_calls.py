@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
+import numpy as np
+
 from usmt.dataset import Dataset, Record
 from usmt.plugin_faults import blamed, fault
 from usmt.task_spec import TaskSpec
@@ -16,7 +18,18 @@ def asking(dataset: Dataset, method: str, about: str) -> AbstractContextManager[
     Args:
         about: what it is asked about: `task cervix`, the place of a record.
     """
-    return blamed(f"dataset {dataset.name}: {method}() for {about}", getattr(dataset, method))
+    what = f"dataset {dataset.name}: {method}() for {about}"
+    return blamed(what, dataset, getattr(dataset, method))
+
+
+def misfits(dataset: type[Dataset], task: TaskSpec) -> list[str]:
+    """See `Dataset.misfits`. Raises PluginError for what are no texts."""
+    what = f"dataset {dataset.name}: misfits() for the task {task.id}"
+    with blamed(what, dataset, dataset.misfits):
+        found = dataset.misfits(task)
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise fault(f"{what} gave {found!r}, expected a list of texts", dataset.misfits)
+    return found
 
 
 def records(dataset: Dataset, task: TaskSpec) -> list[Record]:
@@ -35,6 +48,20 @@ def unlabelled(dataset: Dataset, task: TaskSpec) -> list[Record]:
     """See `Dataset.unlabelled`. Raises PluginError for what are no records of the task."""
     with asking(dataset, "unlabelled", f"the task {task.id}"):
         return _of_task(dataset, "unlabelled", task, dataset.unlabelled(task))
+
+
+def image(dataset: Dataset, record: Record) -> np.ndarray:
+    """See `Dataset.read_image`. Raises DataError for a file, PluginError for a mistake."""
+    with asking(dataset, "read_image", record.place):
+        image = dataset.read_image(record)
+    if not isinstance(image, np.ndarray):
+        kind = type(image).__name__
+        raise fault(
+            f"dataset {dataset.name}: read_image() gave a {kind} for {record.place}, expected an "
+            "array, uint8 (H, W) or (H, W, 3)",
+            dataset.read_image,
+        )
+    return image
 
 
 def _records(dataset: Dataset, method: str, answer: Iterable[Record]) -> list[Record]:

@@ -157,7 +157,7 @@ class DataError(UsmtError):
         head = f"{len(defects)} of the records cannot be used ({by_task}):"
         return cls(
             "\n".join([head, *listed(defects)]),
-            hint="Correct them, or train without them: --skip-bad",
+            hint="Correct them, or leave them out: --skip-bad",
             defects=defects,
         )
 

@@ -153,7 +153,7 @@ class Output:
             table.add_column(
                 Text(column),
                 justify="right" if to_right else "left",
-                no_wrap=to_right or i == 0,  # a name is never broken
+                no_wrap=to_right,
                 overflow="fold",
                 style="cyan" if i == 0 else None,
             )

@@ -161,6 +161,8 @@ def _class_fault(item: object, base: type) -> str | None:
         return f"{item.__name__} does not define {', '.join(missing)} of {kind}"
     if base is TaskType and not isinstance(getattr(item, "primary", None), str):
         return f"{item.__name__}.primary must name a metric"
+    if base is TaskType and not _is_told(result := getattr(item, "Result", None)):
+        return f"{item.__name__}.Result must be a class, such as a dataclass, not {result!r}"
     if base is Dataset and not isinstance(getattr(item, "card", None), DatasetCard):
         return f"{item.__name__}.card must be a usmt.DatasetCard"
     for part, of in _PARTS[base].items():
@@ -168,6 +170,14 @@ def _class_fault(item: object, base: type) -> str | None:
         if not isinstance(model, type) or not issubclass(model, of):
             return f"{item.__name__}.{part} must be a subclass of usmt.{of.__name__}"
     return None
+
+
+def _is_told(cls: Any) -> bool:
+    """Whether isinstance can tell the objects of a class; not those of a TypedDict."""
+    try:
+        return isinstance(cls, type) and isinstance(None, cls) in (True, False)
+    except TypeError:
+        return False
 
 
 def method_remarks(cls: type, base: type) -> list[str]:

@@ -84,11 +84,13 @@ def fault(message: str, of: object) -> PluginError:
 
 def _place(error: Exception, of: tuple[object, ...]) -> str:
     """Of the plugin's line that was at work; of its functions where it came to none, as when they
-    take other arguments."""
-    for each in of:
+    take other arguments. Methods that a plugin does not define are usmt's, and no place to look."""
+    own = [each for each in of if root_of(each) != "usmt"]
+    for each in own:
         if place := raised_at(error, root_of(each)):
             return place
-    return " or ".join(filter(None, map(place_of, of)))
+    functions = [each for each in own if inspect.isroutine(each)]
+    return " or ".join(filter(None, map(place_of, functions or own)))
 
 
 def _of_the_machine(error: Exception) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
+from usmt.dataset_calls import misfits
 from usmt.errors import PluginError, SpecError, near
 from usmt.mistakes import shown
 from usmt.plugins import Plugins
@@ -36,6 +37,7 @@ class Catalogue:
         givers, group_givers: the plugin that gives it, or `user`.
         unavailable: why a plugin's task cannot be used, by id: its task type is missing or broken.
         left_out: a line for each plugin that is not there whole: what is missing may be its.
+        unavailable_datasets: the dataset that each unavailable task reads.
     """
 
     tasks: Mapping[str, TaskSpec]
@@ -46,6 +48,7 @@ class Catalogue:
     group_givers: Mapping[str, str]
     unavailable: Mapping[str, str]
     left_out: Sequence[str] = ()
+    unavailable_datasets: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskSpec:
         """The spec of a task. Raises SpecError with the near name, or why it cannot be used."""
@@ -137,6 +140,7 @@ class _Reader:
         self.tasks: dict[str, _Read[TaskSpec]] = {}
         self.groups: dict[str, _Read[GroupSpec]] = {}
         self.unavailable: dict[str, str] = {}
+        self.unavailable_datasets: dict[str, str] = {}
         self._folders: set[Path] = set()
         self._taken: dict[tuple[str, str], YamlFile] = {}
         self._group_files: list[YamlFile] = []
@@ -187,6 +191,7 @@ class _Reader:
             givers={name: read.giver for name, read in tasks},
             group_givers={name: read.giver for name, read in groups},
             unavailable=self.unavailable,
+            unavailable_datasets=self.unavailable_datasets,
             left_out=self.plugins.left_out(),
         )
 
@@ -235,6 +240,7 @@ class _Reader:
             self._faulty.discard(path.stem)
             if model is None:
                 self.unavailable[path.stem] = lacking
+                self.unavailable_datasets[path.stem] = str(file.data["dataset"])
             else:
                 self.tasks[path.stem] = _Read(validate(model, file), file, giver)
 
@@ -245,7 +251,7 @@ class _Reader:
             return []
         if problems := check(dataset.Layout, file, spec.layout, under=("layout",)):
             return problems
-        return [_misfit(file, spec, misfit) for misfit in dataset.misfits(spec)]
+        return [_misfit(file, spec, misfit) for misfit in misfits(dataset, spec)]
 
     def _read_group(self, path: Path, giver: str) -> None:
         file = self._open(path)

@@ -9,26 +9,47 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import default_collate
 from torchmetrics import Metric
 
 from usmt.errors import PluginError
+from usmt.measurement import Measurement
 from usmt.plugin_faults import blamed, fault
 from usmt.task_spec import TaskSpec
 from usmt.task_type import Size, TaskType
 
 
-def asking(task_type: TaskType, spec: TaskSpec, method: str) -> AbstractContextManager[None]:
+def asking(
+    task_type: TaskType, spec: TaskSpec, method: str, about: str = ""
+) -> AbstractContextManager[None]:
     """While a method of a task type is called for a task: what it raises becomes a `PluginError`,
-    see `blamed`."""
-    return blamed(_asked(task_type, spec, method), getattr(task_type, method))
+    see `blamed`.
+
+    Args:
+        about: what it is asked about, if anything: the place of a record.
+    """
+    what = _asked(task_type, spec, method) + (f" for {about}" if about else "")
+    return blamed(what, task_type, getattr(task_type, method))
 
 
 # -- labels
+
+
+def problems(task_type: TaskType, spec: TaskSpec, label: Any, size: Size, place: str) -> list[str]:
+    """See `TaskType.problems`; `place` of the record is for the message. Raises PluginError."""
+    with asking(task_type, spec, "problems", place):
+        return list(task_type.problems(spec, label, size))
+
+
+def wrap(task_type: TaskType, spec: TaskSpec, label: Any, size: Size) -> dict[str, Any]:
+    """See `TaskType.wrap`. Raises PluginError."""
+    with asking(task_type, spec, "wrap"):
+        return dict(task_type.wrap(spec, label, size))
 
 
 def target(
@@ -52,8 +73,10 @@ def stacked(
         keys: the records', for the message.
     """
     try:
-        stacked: dict[str, Tensor] = default_collate(list(targets))
-        return stacked
+        if all(each.keys() == targets[0].keys() for each in targets):
+            together: dict[str, Tensor] = default_collate(list(targets))
+            return together
+        raise LookupError
     except (RuntimeError, TypeError, LookupError):
         first = _form(targets[0])
         odd = [i for i, each in enumerate(targets) if _form(each) != first]
@@ -129,6 +152,42 @@ def trivial(
     return predict
 
 
+def measured(
+    task_type: TaskType, spec: TaskSpec, result: Any, pixel_size: tuple[float, float]
+) -> dict[str, Measurement]:
+    """See `TaskType.measure`. Raises PluginError."""
+    with asking(task_type, spec, "measure"):
+        found = task_type.measure(spec, result, pixel_size)
+    if not isinstance(found, dict):
+        expected = "a dict of usmt.Measurement by name"
+        raise _broken(task_type, spec, "measure", f"gave {_told(found)}, expected {expected}")
+    for name, one in found.items():
+        if not isinstance(one, Measurement):
+            said = f"gave {_told(one)} as '{name}', expected a usmt.Measurement"
+            raise _broken(task_type, spec, "measure", said)
+    return found
+
+
+def drawn(
+    task_type: TaskType,
+    spec: TaskSpec,
+    method: Literal["draw_label", "draw_result"],
+    image: np.ndarray,
+    shown: Any,
+) -> np.ndarray:
+    """The image, uint8 (H, W, 3), with a label or a result drawn on it; see `TaskType`. Raises
+    PluginError."""
+    with asking(task_type, spec, method):
+        picture = getattr(task_type, method)(spec, image, shown)
+    if not isinstance(picture, np.ndarray) or (picture.shape, picture.dtype) != (
+        image.shape,
+        np.uint8,
+    ):
+        said = f"gave {_told(picture)}, expected an array, uint8 {image.shape}"
+        raise _broken(task_type, spec, method, said)
+    return picture
+
+
 # -- scores
 
 
@@ -156,7 +215,7 @@ def metrics(task_type: TaskType, spec: TaskSpec) -> dict[str, Metric]:
 def scoring(task_type: TaskType, spec: TaskSpec, metric: str) -> AbstractContextManager[None]:
     """While a metric of a task type is at work; see `asking`."""
     what = f"task {spec.id}: the metric '{metric}' of the task type {task_type.name}"
-    return blamed(what, task_type.metrics)
+    return blamed(what, task_type, task_type.metrics)
 
 
 def number(task_type: TaskType, spec: TaskSpec, metric: str, value: Any) -> float:
@@ -177,7 +236,10 @@ def selection_score(task_type: TaskType, spec: TaskSpec, scores: Mapping[str, fl
 def check_selection(
     task_type: TaskType, spec: TaskSpec, value: float, scores: Mapping[str, float]
 ) -> None:
-    """Raises PluginError unless a selection score is one to choose the best weights by."""
+    """Raises PluginError unless a selection score is one to choose the best weights by. It may be
+    NaN where a metric is."""
+    if math.isnan(value) and any(map(math.isnan, scores.values())):
+        return
     if math.isnan(value) or not -_SLACK <= value <= 1 + _SLACK:
         given = ", ".join(f"{name} {score:g}" for name, score in scores.items())
         said = f"gave {value:g} for {given}; expected 0 to 1, higher for better"
@@ -202,7 +264,7 @@ def _broken(task_type: TaskType, spec: TaskSpec, method: str, said: str) -> Plug
 def _as_declared(task_type: TaskType, spec: TaskSpec, method: str, result: Any) -> Any:
     """A result of the type that the task type declares, if it does."""
     expected = task_type.Result
-    if isinstance(expected, type) and not isinstance(result, expected):
+    if not isinstance(result, (int, float) if expected is float else expected):
         said = f"gave {_told(result)}, expected a {expected.__name__}, as its Result says"
         raise _broken(task_type, spec, method, said)
     return result
@@ -215,6 +277,8 @@ def _told(value: Any) -> str:
     kind = type(value).__name__
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)}"
+    if isinstance(value, np.ndarray):
+        return f"an array, {value.dtype} {value.shape}"
     if isinstance(value, Mapping):
         return f"a {kind} of {', '.join(map(str, value)) or 'nothing'}"
     return f"a {kind}"

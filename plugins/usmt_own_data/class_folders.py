@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from usmt_own_data.image_folders import (
     name_fault,
     shown,
     sides_of,
+    unread_below,
 )
 from usmt_own_data.layout_fields import SIDES, source_in
 
@@ -39,6 +40,10 @@ class ClassFolders:
     labels: Mapping[str, str]
     ignored: Sequence[str]
     source: str | None
+
+    def unread(self) -> Iterator[Path]:
+        """Files that are no images, and links to folders, in the task's folder."""
+        return unread_below(self.top, self.ignored)
 
     def records(self) -> list[Record]:
         """One for each image; with a defect for each folder that is no class, each image beside

@@ -29,6 +29,7 @@ from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
 from usmt_own_data.csv_layout import DELIMITERS, CsvLayout, misfits_of_layout
 from usmt_own_data.csv_rows import RowReader
 from usmt_own_data.image_folders import shown
+from usmt_own_data.other_spellings import SpelledFiles
 
 FILES = """\
 ROOT/
@@ -93,7 +94,7 @@ class Csv(Dataset):
         table = self._table(layout)
         _check_columns(table, layout, labelled=labelled)
         folder = Path(layout.table).parent if layout.folder is None else Path(layout.folder)
-        files = NamedFiles(self._root, self._root / folder)
+        files = SpelledFiles(NamedFiles(self._root, self._root / folder), self._root / folder)
         reader = RowReader(task, layout, files, labelled=labelled)
         records = [reader.record(row) for row in table.rows if _is_wanted(row, layout)]
         if not records:
@@ -116,7 +117,7 @@ class Csv(Dataset):
         given = layout.delimiter or ("tab" if path.suffix.lower() == ".tsv" else "comma")
         table = self._read(path, name=layout.table, delimiter=DELIMITERS[given])
         if table.damage is not None:
-            raise DataError(f"{table.damage}", hint="Save it as CSV in UTF-8.")
+            raise DataError(f"{table.damage}", hint="Save it as CSV UTF-8, as Excel calls it.")
         if table.repeated is not None:
             raise DataError(f"{table.header}: the column '{table.repeated}' is there twice")
         return table

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from usmt import DataError, Fault, Faults, NamedFiles, Record, Side, TableRow, TaskSpec
+from usmt import DataError, Fault, Faults, Record, Side, TableRow, TaskSpec
 from usmt_own_data.content import Content, Label
 from usmt_own_data.csv_cells import (
     CellError,
@@ -20,6 +20,7 @@ from usmt_own_data.csv_cells import (
 )
 from usmt_own_data.csv_layout import CsvLayout
 from usmt_own_data.mask_values import mask_reader
+from usmt_own_data.other_spellings import SpelledFiles
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class RowReader:
     """
 
     def __init__(
-        self, task: TaskSpec, layout: CsvLayout, files: NamedFiles, *, labelled: bool
+        self, task: TaskSpec, layout: CsvLayout, files: SpelledFiles, *, labelled: bool
     ) -> None:
         self._task = task.id
         self._layout = layout

@@ -18,14 +18,12 @@ from usmt import (
     Record,
     RootOptions,
     TaskSpec,
-    files_below,
     path_below,
     root_folder,
 )
 from usmt_own_data.class_folders import ClassFolders
 from usmt_own_data.content import Content, fingerprint_of, image_of, label_of
 from usmt_own_data.image_folders import (
-    ENDINGS,
     images_below,
     name_fault,
     needed_folder,
@@ -113,6 +111,8 @@ class Folder(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         self._root = root_folder(self.name, options.root, expected="a folder of images").resolve()
+        self._tasks: dict[str, ClassFolders | MaskPairs] = {}
+        """Those whose records were asked for: a root may hold the folders of many projects."""
 
     @classmethod
     def misfits(cls, task: TaskSpec) -> list[str]:
@@ -137,9 +137,11 @@ class Folder(Dataset):
 
     def records(self, task: TaskSpec) -> list[Record]:
         """Raises `DataError` where a folder of the task is missing."""
-        if task.type == "classification":
-            return self._class_folders(task).records()
-        return self._mask_pairs(task).records()
+        folders = (
+            self._class_folders(task) if task.type == "classification" else self._mask_pairs(task)
+        )
+        self._tasks[task.id] = folders
+        return folders.records()
 
     def unlabelled(self, task: TaskSpec) -> list[Record]:
         """Every image of the task's folder, in whatever folders below it; of a segmentation task
@@ -155,13 +157,13 @@ class Folder(Dataset):
         ]
 
     def remarks(self) -> list[Defect]:
-        """Links to folders, and files that are neither images nor texts, by their endings."""
-        found = list(files_below(self._root))
-        links = [path for path in found if path.is_dir()]
-        others = [path for path in found if path.suffix.lower() not in (*ENDINGS, *TEXTS)]
-        counts = Counter(path.suffix.lower() for path in others if path not in links)
+        """Links to folders, and files that are neither images nor texts, by their endings: in the
+        folders of the tasks whose records were asked for."""
+        unread = dict.fromkeys(path for task in self._tasks.values() for path in task.unread())
+        others = [path for path in unread if not path.is_dir() and path.suffix.lower() not in TEXTS]
+        counts = Counter(path.suffix.lower() for path in others)
         text = "a link to a folder; such are followed only where the spec names them"
-        remarks = [self._remark(path, text, "link") for path in links]
+        remarks = [self._remark(path, text, "link") for path in unread if path.is_dir()]
         for ending, count in sorted(counts.items()):
             first = next(path for path in others if path.suffix.lower() == ending)
             text = f"files that end in '{shown(ending)}' are not read: {count} of them; this is the"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from usmt import DataError, Fault, Side, entries_of, files_below, near, path_below
@@ -15,6 +15,21 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 
 def images_below(folder: Path) -> list[Path]:
     return [path for path in files_below(folder) if is_image(path)]
+
+
+def unread_below(folder: Path, ignored: Collection[str] = ()) -> Iterator[Path]:
+    """All but images: files, and links to folders, which `files_below` does not follow.
+
+    Args:
+        ignored: names in the folder, or in those of the sides in it, that are left out.
+    """
+    for path in entries_of(folder):
+        if path.name in ignored:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from unread_below(path, ignored if path.name in SIDES else ())
+        elif not is_image(path):
+            yield path
 
 
 def is_image(path: Path) -> bool:

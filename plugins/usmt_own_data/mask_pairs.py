@@ -16,9 +16,11 @@ from usmt_own_data.image_folders import (
     needed_folder,
     shown,
     sides_of,
+    unread_below,
 )
 from usmt_own_data.layout_fields import source_in
 from usmt_own_data.mask_values import MaskReader
+from usmt_own_data.other_spellings import Spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,13 @@ class MaskPairs:
             records += self._of(place, side)
         return records
 
+    def unread(self) -> Iterator[Path]:
+        """Files that are no images, and links to folders, in the folders of images and masks."""
+        for _, place in sides_of(self.top):
+            for folder in (place / self.images, place / self.masks):
+                if folder.is_dir():
+                    yield from unread_below(folder, self.ignored)
+
     def images_alone(self) -> list[Path]:
         """The images, whether they have masks or not; of a folder that has no `images`, all."""
         found: list[Path] = []
@@ -68,6 +77,9 @@ class MaskPairs:
         by_name = _by_name(images, self._images(images, masks))
         masks_by_name = _by_name(masks, self._masks(images, masks), self.suffix)
         strays = dict(beside_the_sides(images, self.ignored))
+        spellings = Spellings(
+            [name for name in masks_by_name if name not in by_name], endings=False
+        )
         for name, files in by_name.items():
             for image in files:
                 at = next((path for path in (image, *image.parents) if path in strays), None)
@@ -75,7 +87,10 @@ class MaskPairs:
                     yield self._defective(image, strays[at])
                     continue
                 inner = side or _side_in(name)
-                yield self._record(image, inner, files, masks_by_name.get(name, []), masks)
+                found = masks_by_name.get(name, [])
+                expected = f"{self._shown(masks)}/{image.stem}{self.suffix}.*".removeprefix("./")
+                lacking = f"no mask, expected '{expected}'{spellings.meant(name)}"
+                yield self._record(image, inner, files, found, lacking)
         for name, files in masks_by_name.items():
             if name not in by_name:
                 text = (
@@ -111,8 +126,9 @@ class MaskPairs:
         side: Side | None,
         namesakes: Sequence[Path],
         masks: Sequence[Path],
-        folder: Path,
+        lacking: str,
     ) -> Record:
+        """`lacking`: what to say if there are no `masks`."""
         key, defect = self._shown(image), name_fault(self.root, image)
         source: str | None = key
         if self.source is not None:
@@ -124,8 +140,7 @@ class MaskPairs:
         elif len(namesakes) > 1:
             defect = Fault(f"one name for {_names(namesakes)}", "one name twice")
         elif not masks:
-            expected = f"{self._shown(folder)}/{image.stem}{self.suffix}.*".removeprefix("./")
-            defect = Fault(f"no mask, expected '{expected}'", "missing file")
+            defect = Fault(lacking, "missing file")
         elif len(masks) > 1:
             defect = Fault(f"several masks: {_names(masks)}", "several masks")
         return Record(

@@ -53,6 +53,17 @@ class MaskReader:
 
     def read(self, path: Path) -> np.ndarray:
         """Class ids, uint8 (H, W). Raises `DataError`."""
+        try:
+            return self._read(path)
+        except DataError as error:
+            reason = error.message
+            if self.colours or not isinstance(reason, Fault) or "coloured" not in reason:
+                raise
+            text = f"{reason}, or the class of each colour in the spec's layout: "
+            text += '`values: {"#ff0000": CLASS, ...}`'
+            raise DataError(Fault(text, reason.kind)) from None
+
+    def _read(self, path: Path) -> np.ndarray:
         if self.binary:
             return read_binary_mask(path)
         if self.colours:

@@ -64,8 +64,8 @@ class Busi(Dataset):
         licence="not stated by its authors; copies are listed as CC0 or as CC BY 4.0",
         citation="Al-Dhabyani W, Gomaa M, Khaled H, Fahmy A. Dataset of breast ultrasound images. "
         "Data in Brief 28 (2020) 104863, doi:10.1016/j.dib.2019.104863",
-        obtain="Download Dataset_BUSI_with_GT.zip from the authors' page and unpack it; ROOT is "
-        "the folder Dataset_BUSI_with_GT, or the one that holds it.",
+        obtain="Download Dataset_BUSI.zip from the authors' page and unpack it; ROOT is the folder "
+        "Dataset_BUSI_with_GT, or the one that holds it.",
         sources="There are no patient numbers: 780 images of 600 women. Many images are there "
         "twice or nearly so, some with another label (Pawlowska et al., Data in Brief 48 (2023) "
         "109247); the split keeps such together, and `usmt data check` lists them.",
@@ -77,7 +77,7 @@ class Busi(Dataset):
 
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
-        folder = unpacked_folder("busi", options.root, "benign", "Dataset_BUSI_with_GT")
+        folder = unpacked_folder("busi", options.root, *CLASSES, name="Dataset_BUSI_with_GT")
         self._root = root_folder(
             "busi", folder, *CLASSES, expected="ROOT/{benign,malignant,normal}"
         )

@@ -106,7 +106,7 @@ class Camus(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = f"the folders {IMAGES} and {LISTS}, as they are downloaded"
-        folder = unpacked_folder(self.name, options.root, IMAGES, "CAMUS_public")
+        folder = unpacked_folder(self.name, options.root, IMAGES, LISTS, name="CAMUS_public")
         self._root = root_folder(self.name, folder, IMAGES, LISTS, expected=expected)
         self._images, self._lists = (nested_folder(folder / name) for name in (IMAGES, LISTS))
         root_folder(self.name, self._lists, *SIDES, expected=expected)

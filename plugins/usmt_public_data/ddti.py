@@ -90,7 +90,7 @@ class Ddti(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = "ROOT/*.xml and ROOT/*.jpg"
-        folder = unpacked_folder("ddti", options.root, "*.xml")
+        folder = unpacked_folder("ddti", options.root, "[0-9]*.xml", "[0-9]*_[0-9]*.jpg")
         self._root = root_folder("ddti", folder, expected=expected)
         self._files = [path for path in entries_of(self._root) if path.suffix == ".xml"]
         if not self._files:

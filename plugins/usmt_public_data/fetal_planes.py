@@ -89,8 +89,9 @@ class FetalPlanes(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = f"{TABLE} and Images/*.png, as in FETAL_PLANES_ZENODO.zip"
-        folder = unpacked_folder(self.name, options.root, TABLE, "FETAL_PLANES_ZENODO")
-        self._root = root_folder(self.name, folder, TABLE, "Images", expected=expected)
+        needed = (TABLE, "Images")
+        folder = unpacked_folder(self.name, options.root, *needed, name="FETAL_PLANES_ZENODO")
+        self._root = root_folder(self.name, folder, *needed, expected=expected)
 
     @classmethod
     def misfits(cls, task: TaskSpec) -> list[str]:

@@ -42,38 +42,41 @@ class Files:
     label: int | None = None
 
 
-def unpacked_folder(dataset: str, root: Path, marker: str, name: str = "") -> Path:
-    """The folder that an archive unpacks to: the root, or where that has no `marker`, the one
-    folder in it, or in a folder of it, that has.
+def unpacked_folder(dataset: str, root: Path, *needed: str, name: str = "") -> Path:
+    """The folder that an archive unpacks to: the root, or where that lacks something, the one
+    folder in it, or in a folder of it, that has all of it.
 
     Args:
         dataset: its name, for errors.
-        marker: a file or folder that only this dataset has; it may be a pattern, `*.xml`.
-        name: of the folder, which is taken where several have the marker.
+        needed: files and folders that tell the dataset from others; a name may be a pattern.
+        name: of the folder, as the archive has it: looked for first.
 
     Returns:
-        The root, too, where nothing has the marker.
+        Where no folder has all: one of that name, or else the root.
 
     Raises:
-        DataError: several folders have the marker, or none but that which the root is in.
+        DataError: several folders have all of it, or none but that which the root is in.
     """
-    if not root.is_dir() or _has(root, marker):
+    if not root.is_dir() or _has(root, needed):
         return root
     below = _folders_in(root)
-    for level in (below, [folder for each in below for folder in _folders_in(each)]):
-        found = [folder for folder in level if _has(folder, marker)]
-        named = [folder for folder in found if folder.name == name] or found
-        if len(named) > 1:
-            listed = _listed(f"'{path_below(root, folder)}'" for folder in named[:4])
-            text = f"{dataset}: '{root}' has '{marker}' in several folders: {listed}"
-            raise DataError(text, hint=f"Give one of them: --data {dataset}=FOLDER")
-        if named:
-            return named[0]
+    levels = [below, [folder for each in below for folder in _folders_in(each)]]
+    whole = [[folder for folder in level if _has(folder, needed)] for level in levels]
+    named = [[folder for folder in level if folder.name == name] for level in whole]
+    found: list[Path] = next(filter(None, [*named, *whole]), [])
+    if len(found) > 1:
+        listed = _listed(f"'{path_below(root, folder)}'" for folder in found[:4])
+        text = f"{dataset}: several folders in '{root}' have {_listed(needed)}: {listed}"
+        raise DataError(text, hint=f"Give one of them: --data {dataset}=FOLDER")
+    if found:
+        return found[0]
     above = root.resolve().parent
-    if _has(above, marker):
-        text = f"{dataset}: '{root}' has no '{marker}', but the folder that it is in has"
+    # A pattern is no name: what is found so in a folder that was not given may be anybody's.
+    if all((above / each).exists() for each in needed):
+        lacking = next(each for each in needed if not _has(root, [each]))
+        text = f"{dataset}: '{root}' has no '{lacking}', but the folder that it is in has"
         raise DataError(text, hint=f"Give that one: --data {dataset}={above}")
-    return root
+    return next((folder for folder in [*levels[1], *below] if folder.name == name), root)
 
 
 def nested_folder(folder: Path) -> Path:
@@ -82,8 +85,8 @@ def nested_folder(folder: Path) -> Path:
     return nested if nested.is_dir() else folder
 
 
-def _has(folder: Path, marker: str) -> bool:
-    return next(folder.glob(marker), None) is not None
+def _has(folder: Path, needed: Iterable[str]) -> bool:
+    return all(next(folder.glob(each), None) is not None for each in needed)
 
 
 def _folders_in(folder: Path) -> list[Path]:

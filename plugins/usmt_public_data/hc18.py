@@ -103,7 +103,7 @@ class Hc18(Dataset):
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
         expected = f"ROOT/{TRAINING} and ROOT/{TRAINING_TABLE}"
-        folder = unpacked_folder("hc18", options.root, TRAINING_TABLE)
+        folder = unpacked_folder("hc18", options.root, TRAINING, TRAINING_TABLE)
         self._root = root_folder("hc18", folder, TRAINING, TRAINING_TABLE, expected=expected)
 
     @classmethod

@@ -101,8 +101,8 @@ class Mmotu(Dataset):
 
     def __init__(self, options: RootOptions) -> None:
         super().__init__(options)
-        folder = unpacked_folder("mmotu", options.root, "annotations", "OTU_2d")
         needed = ("images", "annotations", "train.txt", "val.txt")
+        folder = unpacked_folder("mmotu", options.root, *needed, name="OTU_2d")
         self._root = root_folder(
             "mmotu", folder, *needed, expected=f"ROOT/{', ROOT/'.join(needed)}"
         )

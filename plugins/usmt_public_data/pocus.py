@@ -99,7 +99,7 @@ class Pocus(Dataset):
         super().__init__(options)
         needed = ("data/pocus_images", "data/pocus_videos", TABLE)
         expected = "a clone of the repository covid19_ultrasound"
-        folder = unpacked_folder(self.name, options.root, TABLE)
+        folder = unpacked_folder(self.name, options.root, *needed)
         self._root = root_folder(self.name, folder, *needed, expected=expected)
         self._sampled: dict[Path, tuple[int, ...] | str] = {}
 

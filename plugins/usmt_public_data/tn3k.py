@@ -76,8 +76,8 @@ class Tn3k(Dataset):
 
     def __init__(self, options: Tn3kOptions) -> None:
         super().__init__(options)
-        folder = unpacked_folder("tn3k", options.root, "trainval-image", "tn3k")
         needed = [f"{part}-{kind}" for part in ("trainval", "test") for kind in ("image", "mask")]
+        folder = unpacked_folder("tn3k", options.root, *needed, name="tn3k")
         if options.fold is not None:
             needed.append(_fold_file(options.fold))
         self._root = root_folder("tn3k", folder, *needed, expected=f"ROOT/{', ROOT/'.join(needed)}")

@@ -8,7 +8,6 @@ they are, and a network that has none is normalised in groups of channels, each 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from timm.layers import BatchNormAct2d, GroupNormAct, freeze_batch_norm_2d
@@ -22,9 +21,7 @@ def without_batch(network: Any, *, pretrained: bool) -> Any:
 
     Pretrained: statistics, scale and shift of each BatchNorm2d become constants, under their names,
     as is usual where batches are small (detection networks do it).
-    Else: GroupNorm (arXiv 1803.08494) of 8 groups, fewer where the channels do not divide. Runs
-    of before that was so kept statistics without pretrained weights too: when such a checkpoint is
-    loaded, they become constants as well.
+    Else: GroupNorm (arXiv 1803.08494) of 8 groups, fewer where the channels do not divide.
     """
     if pretrained:
         return freeze_batch_norm_2d(network)
@@ -32,7 +29,6 @@ def without_batch(network: Any, *, pretrained: bool) -> Any:
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm2d):
                 setattr(module, name, _grouped(child))
-    network.register_load_state_dict_pre_hook(_keep_statistics)
     return network
 
 
@@ -46,21 +42,3 @@ def _grouped(norm: Any) -> nn.Module:
     # Some start at zero, so that the block is passed by at first.
     grouped.load_state_dict({"weight": norm.weight, "bias": norm.bias}, strict=False)
     return grouped
-
-
-def _keep_statistics(network: Any, state: Mapping[str, Any], prefix: str, *_: object) -> None:
-    """Before a state dict is loaded."""
-    for name, norm in list(network.named_modules()):
-        if isinstance(norm, nn.GroupNorm) and f"{prefix}{name}.running_mean" in state:
-            network.set_submodule(name, _with_statistics(norm))
-
-
-def _with_statistics(norm: Any) -> nn.Module:
-    batch: Any
-    if isinstance(norm, GroupNormAct):
-        batch = BatchNormAct2d(norm.num_channels, eps=norm.eps, apply_act=False)
-        batch.act, batch.drop = norm.act, norm.drop
-    else:
-        batch = nn.BatchNorm2d(norm.num_channels, eps=norm.eps)
-    frozen: nn.Module = freeze_batch_norm_2d(batch).to(norm.weight.device)
-    return frozen

@@ -15,7 +15,8 @@ from small_copy import CONFIG, GROUP, TASK
 import usmt_fmc_uia
 from usmt import Catalogue, Plugins, UsmtError, load_catalogue, load_plugins
 from usmt.errors import ConfigError, SpecError
-from usmt.train.config import RunSettings, load_settings
+from usmt.train.config import RunSettings
+from usmt.train.load_settings import load_settings
 from usmt.yaml_file import YamlError
 
 (TASK_SPECS,) = usmt_fmc_uia.usmt_spec_dirs()

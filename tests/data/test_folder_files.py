@@ -33,10 +33,12 @@ def test_what_systems_leave_behind_is_left_out(tmp_path: Path) -> None:
     assert names(tmp_path) == ["__MACOSX_of_mine.png", "a/1.png"]
 
 
-def test_links_to_folders_are_named_and_not_followed(tmp_path: Path) -> None:
+def test_links_are_not_followed_to_folders(tmp_path: Path) -> None:
     put(tmp_path, "a/1.png")
-    (tmp_path / "a" / "round").symlink_to(tmp_path)
-    assert names(tmp_path) == ["a/1.png", "a/round"]
+    (tmp_path / "a" / "2.png").symlink_to(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "3.png").symlink_to(tmp_path / "gone")
+    (tmp_path / "a" / "round.png").symlink_to(tmp_path)
+    assert names(tmp_path) == ["a/1.png", "a/2.png", "a/3.png"]
 
 
 def test_names_that_are_no_text_can_be_said(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from usmt import DataError, Dataset, DatasetOptions, Record, RootOptions, TaskSpec
 from usmt.data.duplicates import content_hash, thumbnail
 from usmt.data.scan import Scan, scan
-from usmt.errors import Defect
+from usmt.errors import Defect, PluginError
 from usmt_classification.task_type import ClassificationSpec, ClassificationTaskType
 from usmt_fmc_uia import FmcUia
 from usmt_segmentation.task_type import SegmentationSpec, SegmentationTaskType
@@ -219,19 +219,19 @@ def test_nothing_to_read():
 
 
 @pytest.mark.parametrize(
-    ("images", "labels"),
+    ("images", "labels", "told"),
     [
-        ({"2": KeyError("who knows")}, {}),
-        ({"2": grey()}, {"2": ZeroDivisionError("label")}),
-        ({"2": None}, {}),
+        ({"2": KeyError("who knows")}, {}, "read_image() for rows.csv:2: KeyError: 'who knows'"),
+        ({"2": grey()}, {"2": ZeroDivisionError("no")}, "read_label() for rows.csv:2: ZeroDivis"),
+        ({"2": None}, {}, "read_image() gave a NoneType for rows.csv:2, expected an array"),
     ],
 )
-def test_an_unexpected_exception_is_told_with_the_place(images, labels):
+def test_an_unexpected_exception_is_told_with_the_place(images, labels, told):
     """It is a mistake in the plugin, not in the data, and must not pass as a bad record."""
     data = Memory({"1": grey(), **images}, {"1": 0, **labels})
-    with pytest.raises((KeyError, ZeroDivisionError, AttributeError)) as error:
+    with pytest.raises(PluginError) as error:
         scan(data, [record("1"), record("2")], CHECKS)
-    assert error.value.__notes__ == ["while reading rows.csv:2"]
+    assert told in str(error.value)
 
 
 def test_the_rest_is_not_read_after_an_interrupt():

@@ -14,6 +14,7 @@ from command_line import Usmt
 from PIL import Image
 
 from usmt.inspect.sources import FEW_SOURCES
+from usmt.output import Output
 
 Check = Callable[..., dict[str, str]]
 
@@ -81,7 +82,8 @@ def test_a_pattern_that_finds_the_class(check: Check) -> None:
 
 def test_a_pattern_that_finds_one_source_for_all(check: Check) -> None:
     told = check(patients(FEW_SOURCES), "(p)")
-    assert set(told) == {"few sources"}
+    assert set(told) == {"few sources", "empty side"}
+    assert "no image of any task is on val or test (40 on train): it needs" in told["empty side"]
     assert "the 40 images are of 1 source (" in told["few sources"]
 
 
@@ -113,9 +115,9 @@ def rare() -> list[str]:
 def test_a_class_that_a_side_has_nothing_of(check: Check) -> None:
     told = check(rare(), r"([pqb]+\d+)_")
     assert told["empty side"].startswith(
-        "in the split that training would draw no image of the class malignant is on "
+        "in the split that training would draw 1 of 2 classes has no image on "
     )
-    assert "images of 5 patients" in told["empty side"]
+    assert ": malignant (" in told["empty side"] and "images of 5 patients" in told["empty side"]
 
 
 def test_sides_of_a_frozen_split(check: Check, usmt: Usmt, tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_sides_of_a_frozen_split(check: Check, usmt: Usmt, tmp_path: Path) -> No
     options = ("--specs", tmp_path / "specs")
     answer = usmt("data", "split", data, "--out", file, *options)
     assert answer.code == 0
-    assert "warning: task ward: in the split no image of the class malignant" in answer.err
+    assert "warning: task ward: in the split 1 of 2 classes has no image on " in answer.err
     file.write_text(file.read_text().replace(",test,", ",val,"))
     answer = usmt("data", "check", data, "--split", file, "--json", *options)
     reasons = [d["reason"] for d in answer.data["defects"] if d["kind"] == "empty side"]
@@ -151,6 +153,33 @@ def test_a_task_that_a_side_has_nothing_of(usmt: Usmt, tmp_path: Path) -> None:
     told = {d["task"]: d["reason"] for d in answer.data["defects"] if d["kind"] == "empty side"}
     assert set(told) == {"other"}
     assert "no image is on test (40 on train, 40 on val)" in told["other"]
+
+
+def test_a_dataset_whose_own_split_has_no_test(check: Check) -> None:
+    names = [f"{side}/{name}" for side in ("train", "val") for name in patients(FEW_SOURCES)]
+    told = check(names, r"([a-z]+/[a-z]+/p.\d+)_")
+    assert set(told) == {"empty side"}
+    reason = told["empty side"]
+    assert "no image of any task is on test (40 on train, 40 on val): `usmt evaluate`" in reason
+
+
+def test_drawing_the_split_is_shown(
+    check: Check, usmt: Usmt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes seconds of many images, after the last of them was read."""
+    shown: list[str] = []
+    progress = Output.progress
+
+    def noted(output: Output, description: str, total: int | None) -> Any:
+        shown.append(description)
+        return progress(output, description, total)
+
+    monkeypatch.setattr(Output, "progress", noted)
+    check(patients(FEW_SOURCES), None)
+    assert shown == ["checking folder", "drawing the split"]
+    data = ("data", "split", f"folder={tmp_path / 'images'}", "--out", tmp_path / "split.csv")
+    assert usmt(*data, "--specs", tmp_path / "specs").code == 0
+    assert shown[2:] == ["reading folder", "drawing the split"]
 
 
 # -- keys

@@ -13,7 +13,7 @@ from toy_tasks import DINOV3, SIZE, stir, tasks_of
 from usmt import load_plugins
 from usmt.model.backbone import Backbone, build_backbone
 from usmt.model.moe import MoE
-from usmt.model.network import Network, build_network
+from usmt.model.network import Network
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def make_network(make_backbone: Callable[..., Backbone]) -> Callable[..., Networ
         stirred: bool = True,
         **options: Any,
     ) -> Network:
-        network = build_network(tasks_of(names), make_backbone(**options), moe=moe)
+        network = Network(tasks_of(names), make_backbone(**options), moe=moe)
         if stirred:  # as if trained: the experts are no longer alike
             stir(network)
         return network.eval()

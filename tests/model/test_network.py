@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from toy_tasks import VIT, stir, tasks_of
 
 from usmt.model.moe import MoE
-from usmt.model.network import build_network
+from usmt.model.network import Network
 
 INDEX = [0, 1, 2, 1, 0, 2]
 MOES = [None, MoE(), MoE(top_k=1), MoE(top_k=2)]
@@ -24,7 +24,7 @@ MOES = [None, MoE(), MoE(top_k=1), MoE(top_k=2)]
 def test_at_step_0_the_maps_equal_the_plain_backbones(make_backbone, images, name, moe):
     backbone = make_backbone(name).eval()
     plain = backbone(images)
-    network = build_network(tasks_of(["map_a", "pool_b", "map_c"]), backbone, moe=moe).eval()
+    network = Network(tasks_of(["map_a", "pool_b", "map_c"]), backbone, moe=moe).eval()
     assert [block.block for block in network.moe_blocks] == [7, 8, 9, 10, 11, 12]
     mixed = network._features(images, torch.tensor(INDEX))
     assert all((a - b).abs().max() <= 1e-5 for a, b in zip(plain, mixed, strict=True))

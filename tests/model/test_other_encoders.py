@@ -14,13 +14,11 @@ from torch import nn
 from toy_tasks import stir, tasks_of
 
 from usmt import load_plugins
-from usmt.errors import CheckpointError, ConfigError
+from usmt.errors import ConfigError
 from usmt.model.backbone import BlockOfBackbone, build_backbone
 from usmt.model.blocks import put_experts
 from usmt.model.moe import MoE, TaskConditioning
-from usmt.model.network import Network, build_network
-from usmt.train.checkpoint import Checkpoint
-from usmt.train.loop import load_weights
+from usmt.model.network import Network
 
 CONVNEXT, SWIN = "test_convnext", "swin_tiny_patch4_window7_224"
 CONVNEXT_V2, EFFICIENTNET, RESNET = "convnextv2_atto", "test_efficientnet", "test_resnet"
@@ -51,7 +49,7 @@ def network_of(make_backbone, name: str, moe: MoE | None, **options) -> Network:
     for _, kind in tasks:
         if kind.name == "map":
             kind.decoder = lambda features: PooledFusion(features.channels)  # type: ignore[method-assign]
-    return build_network(tasks, make_backbone(name, **options), moe=moe)
+    return Network(tasks, make_backbone(name, **options), moe=moe)
 
 
 def loss_of(network: Network, images: torch.Tensor) -> torch.Tensor:
@@ -69,7 +67,7 @@ def test_at_step_0_the_maps_equal_the_plain_networks(make_backbone, images, name
     assert last == DEPTHS[name] and backbone.blocks[-1].width == backbone.width
     for moe in (DENSE, SPARSE):
         twin = copy.deepcopy(backbone)
-        network = build_network(tasks_of(["map_a", "pool_b", "map_c"]), twin, moe=moe).eval()
+        network = Network(tasks_of(["map_a", "pool_b", "map_c"]), twin, moe=moe).eval()
         mixed = network._features(images, torch.tensor(INDEX))
         if name in ADDED:  # what is added is nothing at all
             assert all(torch.equal(a, b) for a, b in zip(plain, mixed, strict=True))
@@ -143,7 +141,7 @@ def test_checkpointing_gives_the_same_gradients(make_backbone, images, name, moe
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_copies_are_whole(make_backbone, images, name, copied, request):
     options = {} if "deepcopy" not in request.node.name else {"checkpointing": True}
-    network = build_network(
+    network = Network(
         tasks_of(["map_a", "pool_b", "map_c"]), make_backbone(name, **options), moe=DENSE
     )
     stir(network)
@@ -159,7 +157,7 @@ def test_copies_are_whole(make_backbone, images, name, copied, request):
 
 @pytest.mark.parametrize("name", [CONVNEXT, EFFICIENTNET])
 def test_a_row_does_not_depend_on_the_others_in_training(make_backbone, images, name):
-    network = build_network(tasks_of(["pool_a", "pool_b"]), make_backbone(name), moe=DENSE)
+    network = Network(tasks_of(["pool_a", "pool_b"]), make_backbone(name), moe=DENSE)
     stir(network)
     images = images.requires_grad_()
     network.train()(images, [0, 1, 0, 1, 0, 1])["pool_b"][1].sum().backward()  # the fourth row
@@ -245,7 +243,7 @@ def test_what_the_mixture_adds_is_in_proportion_to_the_network(name):
     """The figures of docs/explanation/moe.md: as many as a mixture adds to a transformer."""
     backbone = build_backbone(load_plugins(), name, weights="none", image_size=32)
     plain = sum(one.numel() for one in backbone.parameters())
-    network = build_network(tasks_of(["pool_a", "pool_b"]), backbone, moe=MoE())
+    network = Network(tasks_of(["pool_a", "pool_b"]), backbone, moe=MoE())
     now = sum(one.numel() for one in network.backbone.parameters())
     embedding = network.task_embedding.weight.numel()
     assert network.added_parameters == now - plain + embedding
@@ -259,32 +257,21 @@ def test_a_mixture_in_the_place_of_mlps_adds_what_they_did_not_have(make_backbon
     for moe in (MoE(), MoE(hidden_ratio=0.5)):
         backbone = make_backbone(CONVNEXT)
         plain = sum(one.numel() for one in backbone.parameters())
-        network = build_network(tasks_of(["pool_a", "pool_b"]), backbone, moe=moe)
+        network = Network(tasks_of(["pool_a", "pool_b"]), backbone, moe=moe)
         now = sum(one.numel() for one in network.backbone.parameters())
         assert network.added_parameters == now - plain + network.task_embedding.weight.numel()
-    dense = build_network(tasks_of(["pool_a", "pool_b"]), make_backbone(CONVNEXT), moe=None)
+    dense = Network(tasks_of(["pool_a", "pool_b"]), make_backbone(CONVNEXT), moe=None)
     assert dense.added_parameters == 0
-
-
-def test_weights_of_older_mixtures_behind_blocks_are_refused_in_words(make_backbone):
-    """They stood in the blocks, and were four times as wide as the maps."""
-    network = network_of(make_backbone, RESNET, DENSE)
-    weights = {
-        name.replace("backbone.added.4.", "backbone.vit.layer4.0.added."): one
-        for name, one in network.state_dict().items()
-    }
-    with pytest.raises(CheckpointError, match="an older usmt"):
-        load_weights(network, Checkpoint(weights, {}, {}), "run/best")
 
 
 @pytest.mark.parametrize("name", [RESNET, EFFICIENTNET, CONVNEXT])
 def test_by_default_a_network_of_few_blocks_has_experts_in_all(make_backbone, name):
     tasks = tasks_of(["pool_a", "pool_b"])
-    network = build_network(tasks, make_backbone(name), moe=MoE())
+    network = Network(tasks, make_backbone(name), moe=MoE())
     depth = DEPTHS[name]
     assert network.moe.blocks == min(6, depth)
     assert [one.block for one in network.moe_blocks] == list(range(depth + 1))[
         -network.moe.blocks :
     ]
     with pytest.raises(ConfigError, match=f"moe.blocks is {depth + 1}, but the backbone has"):
-        build_network(tasks, make_backbone(name), moe=MoE(blocks=depth + 1))
+        Network(tasks, make_backbone(name), moe=MoE(blocks=depth + 1))

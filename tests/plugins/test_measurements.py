@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from usmt import Measurement, TaskSpec, TaskTypeOptions, load_catalogue, load_plugins
 from usmt.errors import SpecError
-from usmt.train.config import RunSettings, preset_values
+from usmt.train.config import RunSettings
 from usmt.train.finished import read_specs
+from usmt.train.load_settings import preset_values
 from usmt.train.run_folder import RunFolder
 from usmt_detection import Detection, DetectionTaskType
 from usmt_regression import Landmarks, RegressionTaskType

@@ -205,11 +205,23 @@ def test_unlabelled_images_need_no_class_folders(tmp_path: Path) -> None:
 def test_files_that_are_no_images_are_remarked_on(classes: Path) -> None:
     (classes / "benign" / "1.dcm").write_bytes(b"x")
     (classes / "scan.mha").write_bytes(b"x")
-    remarks = opened(Folder, classes).remarks()
+    (classes / "old").mkdir()
+    (classes / "old" / "scan.avi").write_bytes(b"x")
+    put_mask(classes / "other" / "masks" / "1.png")
+    put(classes / "other" / "images" / "1.png")
+    (classes / "other" / "images" / "1.raw").write_bytes(b"x")
+    (classes / "other" / "notes.doc").write_bytes(b"x")
+    dataset = opened(Folder, classes)
+    assert dataset.remarks() == []
+    dataset.records(spec("classification", "folder", {"ignore": ["old", "other"]}))
+    remarks = dataset.remarks()
     assert [(one.place, one.severity) for one in remarks] == [
         ("benign/1.dcm", "warning"),
         ("scan.mha", "warning"),
     ]
+    dataset = opened(Folder, classes)
+    dataset.records(spec("segmentation", "folder", {"folder": "other"}))
+    assert [one.place for one in dataset.remarks()] == ["other/images/1.raw"]
 
 
 def test_tables_and_texts_may_lie_beside_images(usmt: Usmt, table: Path) -> None:
@@ -365,6 +377,43 @@ def test_pairs_that_do_not_fit_are_told(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             dataset.read_label(record, task)
         assert caught.value.message == record.defect
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "hint"),
+    [
+        ("A_1", "a_1", "; there is 'a_1': capital and small letters differ"),
+        ("m\u00fc", "mu\u0308", "; there is 'mu\u0308': accents are stored in another way"),
+        ("img_1", "mask_1", ""),
+        ("1.a", "1.b", ""),
+    ],
+)
+def test_a_mask_of_nearly_that_name_is_told(
+    tmp_path: Path, image: str, mask: str, hint: str
+) -> None:
+    put(tmp_path / f"images/{image}.png")
+    put_mask(tmp_path / f"masks/{mask}.png")
+    dataset, task = pairs(tmp_path)
+    said = told(dataset.records(task))
+    reason = said[f"images/{image}.png"]
+    assert reason.startswith(f"no mask, expected 'masks/{image}.*'{hint}")
+    assert hint or reason.endswith(".*'")
+    assert f"masks/{mask}.png" in said
+
+
+@pytest.mark.parametrize("values", ["ids", "binary"])
+def test_a_coloured_mask_says_how_colours_are_named(tmp_path: Path, values: str) -> None:
+    put(tmp_path / "images/1.png")
+    (tmp_path / "masks").mkdir()
+    pixels = np.zeros((20, 24, 3), np.uint8)
+    pixels[5:15, 6:18] = 255, 0, 0
+    Image.fromarray(pixels).save(tmp_path / "masks/1.png")
+    dataset, task = pairs(tmp_path, values=values)
+    [record] = dataset.records(task)
+    with pytest.raises(DataError, match="mask is coloured") as bad:
+        dataset.read_label(record, task)
+    assert bad.value.message.endswith('layout: `values: {"#ff0000": CLASS, ...}`')
+    assert isinstance(bad.value.message, Fault) and bad.value.message.kind == "mask format"
 
 
 def test_a_missing_folder_is_an_error_with_the_nearest_name(tmp_path: Path) -> None:
@@ -582,6 +631,27 @@ def test_a_bad_row_keeps_its_record_and_says_why(
     with pytest.raises(DataError):
         dataset.read_label(bad, task)
     put(table.parent / "o.png").unlink()
+
+
+@pytest.mark.parametrize(
+    ("there", "written", "hint"),
+    [
+        ("00.PNG", "img/00.png", "; there is '00.PNG': capital and small letters differ"),
+        ("00.jpg", "img/00.png", "; there is '00.jpg': it has another ending"),
+        ("00.png", r"img\00.png", "; a backslash is no separator here: write 'img/00.png'"),
+        ("m\u00fc.png", "img/mu\u0308.png", "; there is 'm\u00fc.png': accents are stored"),
+        ("00.png", "img/11.png", ""),
+    ],
+)
+def test_a_file_of_nearly_that_name_is_told(
+    table: Path, there: str, written: str, hint: str
+) -> None:
+    put(table / "img" / "x.png").rename(table / "img" / there)
+    write(table, HEAD, ROWS[0].replace("img/1.png", written))
+    [record] = opened(Csv, table).records(of_table("classification"))
+    said = str(record.defect)
+    assert f"'{written}': no such file{hint}" in said
+    assert hint or said.endswith("no such file")
 
 
 def test_a_link_out_of_the_root_is_not_followed(table: Path, tmp_path_factory: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 
@@ -210,27 +209,6 @@ def test_without_weights_each_image_is_normalised_by_itself(images, name):
     alone = backbone(images[:1])
     assert all(torch.allclose(a[:1], b, atol=1e-5) for a, b in zip(together, alone, strict=True))
     assert not list(backbone.named_buffers())
-
-
-@pytest.mark.parametrize("weights", ["none", "gone.pth"])
-def test_earlier_runs_load(images, weights):
-    """Vision transformers with batch normalisation in their stem kept it, at first."""
-    earlier = timm.create_model("xcit_nano_12_p16_224", num_classes=0, img_size=64)
-    stir(earlier)
-    earlier.train()(images * 2 + 1)
-    backbone = copy.deepcopy(build("xcit_nano_12_p16_224", weights, load=False))
-    state = {f"vit.{key}": value for key, value in earlier.state_dict().items()}
-    backbone.load_state_dict(state, strict=True)
-    indices = [2, 5, 8, 11]
-    expected = earlier.eval().forward_intermediates(
-        images, indices=indices, norm=True, intermediates_only=True
-    )
-    for mode in (True, False):
-        maps = backbone.train(mode)(images)
-        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(maps, expected, strict=True))
-    again = build("xcit_nano_12_p16_224")  # and those of today
-    again.load_state_dict(build("xcit_nano_12_p16_224").state_dict(), strict=True)
-    assert not list(again.vit.patch_embed.buffers())
 
 
 def test_a_network_of_pretrained_weights_is_built_alike_without_them(tmp_path):

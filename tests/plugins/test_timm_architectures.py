@@ -7,7 +7,7 @@ import torch
 
 from usmt import ConfigError, TaskSpec, TaskType, load_plugins
 from usmt.model.backbone import Backbone, build_backbone
-from usmt.model.network import MoE, build_network
+from usmt.model.network import MoE, Network
 from usmt_timm import TimmFamily
 
 PLAIN = {  # with the depth, and the side of the input
@@ -94,7 +94,7 @@ def check_trains(backbone: Backbone, size: int) -> None:
         )
         for name in ("a", "b")
     ]
-    network = build_network(tasks, backbone, moe=MoE(blocks=2, experts=2))
+    network = Network(tasks, backbone, moe=MoE(blocks=2, experts=2))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():  # as if trained: some branches start at zero
         for parameter in network.parameters():

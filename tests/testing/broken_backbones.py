@@ -38,6 +38,27 @@ class WrongMean(Told):
     changed: ClassVar = {"mean": (0.485, 0.456, 0.406)}
 
 
+class MeanOfBytes(Told):
+    """The same in card and network, of values from 0 to 255."""
+
+    changed: ClassVar = {"mean": (128.0, 128.0, 128.0)}
+
+    def build(self, name, **settings):
+        return replace(super().build(name, **settings), mean=self.changed["mean"])
+
+
+class StdOfBytes(Told):
+    changed: ClassVar = {"std": (64.0, 64.0, 64.0)}
+
+    def build(self, name, **settings):
+        return replace(super().build(name, **settings), std=self.changed["std"])
+
+
+class Misspelt(Nets):
+    def publishes(self, name):
+        return None
+
+
 class WeightsWithoutLicence(Told):
     changed: ClassVar = {"weights": "https://example.org/weights", "obtain": "Download them."}
 
@@ -74,13 +95,20 @@ class Tokens(Nets):
         return replace(super().build(name, **settings), maps=with_class_token)
 
 
+def as_tuple(network, images):
+    return tuple(every_stage(network, images))
+
+
+class MapsAsTuple(Nets):
+    def build(self, name, **settings):
+        return replace(super().build(name, **settings), maps=as_tuple)
+
+
 def deep_to_shallow(network, images):
     return every_stage(network, images)[::-1]
 
 
-class Reversed(Told):
-    changed: ClassVar = {"strides": (16, 8, 4), "width": 8}
-
+class Reversed(Nets):
     def build(self, name, **settings):
         return replace(super().build(name, **settings), maps=deep_to_shallow)
 
@@ -148,9 +176,9 @@ class Unreached(Nets):
         return replace(made, maps=without_the_bias)
 
 
-class NoBlocks(Nets):
+class NoListOfBlocks(Nets):
     def build(self, name, **settings):
-        return replace(super().build(name, **settings), blocks=[])
+        return replace(super().build(name, **settings), blocks=None)
 
 
 class BlocksOfAnother(Nets):

@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-from sound_dataset import Shelf
+from sound_dataset import Noted, Shelf
 
-from usmt import DataError, Dataset, DatasetCard, read_image
+from usmt import DataError, Dataset, DatasetCard, fingerprint_files, read_image
 
 
 class NoCard(Shelf):
@@ -102,6 +102,35 @@ class StaleFingerprint(Shelf):
         return record.key
 
 
+class ConstantFingerprint(Shelf):
+    def fingerprint(self, record):
+        return record.key
+
+
+class FingerprintOfThePath(Shelf):
+    def fingerprint(self, record):
+        return str(self.root / record.key)
+
+
+class FingerprintWithoutTheRow(Shelf):
+    """What `records` has read is left out."""
+
+    def fingerprint(self, record):
+        return fingerprint_files(None, self.root / record.key)
+
+
+class FingerprintWithoutTheNote(Noted):
+    """What `read_label` reads is left out, and refused unless it is good."""
+
+    def read_label(self, record, task):
+        if len((self.root / "note.txt").read_text(encoding="utf-8").split()) != 2:
+            raise DataError("note.txt: two numbers were expected")
+        return super().read_label(record, task)
+
+    def fingerprint(self, record):
+        return fingerprint_files(None, self.root / record.key)
+
+
 class RaisesItsOwn(Shelf):
     def read_label(self, record, task):
         x, y = record.payload
@@ -122,6 +151,17 @@ class NoPixelSize(Shelf):
 class FitsAll(Shelf):
     @classmethod
     def misfits(cls, task):
+        return []
+
+
+class NoneForOthers(Shelf):
+    @classmethod
+    def misfits(cls, task):
+        return [] if task.type == "spot" else None
+
+
+class Misspelt(Shelf):
+    def unlabeled(self, task):
         return []
 
 

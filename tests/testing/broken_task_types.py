@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -112,6 +113,11 @@ class UnusedParameter(Spot):
         return head
 
 
+class Misspelt(Spot):
+    def as_image(self, spec, result):
+        return {}
+
+
 class MeanOverRows(Spot):
     def loss(self, spec, prediction, target):
         return super().loss(spec, prediction, target).mean()
@@ -121,6 +127,39 @@ class RowsMixed(Spot):
     def loss(self, spec, prediction, target):
         losses = super().loss(spec, prediction, target)
         return losses.mean() + 0 * losses
+
+
+class RowsMixedAtRandom(Spot):
+    def loss(self, spec, prediction, target):
+        losses = super().loss(spec, prediction, target)
+        return losses.mean() + 0.01 * losses * losses.new_empty(len(losses)).uniform_()
+
+
+class DrawsElsewhere(Spot):
+    def loss(self, spec, prediction, target):
+        return super().loss(spec, prediction, target) * (1 + random.random())
+
+
+class TargetOfAnotherKind(Spot):
+    def target(self, spec, wrapped, size):
+        return MappingProxyType(super().target(spec, wrapped, size))
+
+
+class PlaceByName(TypedDict):
+    x: float
+    y: float
+
+
+class ResultIsATypedDict(Spot):
+    Result = PlaceByName
+
+
+class HasPlace(Protocol):
+    x: float
+
+
+class ResultIsAProtocol(Spot):
+    Result = HasPlace
 
 
 class BatchNormalised(Spot):

@@ -65,6 +65,21 @@ class Frozen(Nets):
         return made
 
 
+class NoElements(Nets):
+    """A parameter of which there is nothing."""
+
+    def build(self, name: str, **settings: Any) -> Encoder:
+        import torch
+
+        made = super().build(name, **settings)
+        made.module.register_parameter("more", torch.nn.Parameter(torch.zeros(0, 2)))
+        return replace(made, maps=with_more)
+
+
+def with_more(network: Any, images: Any) -> list[Any]:
+    return [one + network.more.sum() for one in every_stage(network, images)]
+
+
 class InSequence(Nets):
     """Blocks that run whatever they have, one after another."""
 
@@ -75,6 +90,39 @@ class InSequence(Nets):
         network = nn.Sequential(*(nn.Sequential(stage) for stage in made.module))
         blocks = [Block(stage, stage[0].width, mlp=None) for stage in network]
         return replace(made, module=network, blocks=blocks)
+
+
+class WithoutBlocks(Nets):
+    """No place for experts."""
+
+    def build(self, name: str, **settings: Any) -> Encoder:
+        return replace(super().build(name, **settings), blocks=[])
+
+
+class Dropout(Nets):
+    """It draws at random in training, whatever `drop_path` is."""
+
+    def build(self, name: str, **settings: Any) -> Encoder:
+        from torch import nn
+
+        made = super().build(name, **settings)
+        made.module[2].norm = nn.Sequential(made.module[2].norm, nn.Dropout(0.1))
+        return made
+
+
+class WeightNormalised(Nets):
+    """Parametrized modules can be copied, and not pickled."""
+
+    def cards(self) -> Sequence[BackboneCard]:
+        return [replace(CARD, parameters=CARD.parameters + 8 + 16 + 32)]
+
+    def build(self, name: str, **settings: Any) -> Encoder:
+        from torch import nn
+
+        made = super().build(name, **settings)
+        for stage in made.module:
+            nn.utils.parametrizations.weight_norm(stage.convolution)
+        return made
 
 
 class Patched(BackboneFamily):

@@ -91,6 +91,19 @@ class OneSource(Shelf):
         return replace(super().record(task, line, row), source_id="p0")
 
 
+class NamedTwice(Shelf):
+    """A row that names the image of an earlier one has its key, and a defect that says so."""
+
+    def records(self, task: TaskSpec) -> list[Record]:
+        first: dict[str, Record] = {}
+        return [
+            record
+            if first.setdefault(record.key, record) is record
+            else replace(record, defect=f"it is named by {first[record.key].place} too")
+            for record in super().records(task)
+        ]
+
+
 class Noted(Shelf):
     """A label that is in a file of its own: where there is nothing in it, it is the corner."""
 

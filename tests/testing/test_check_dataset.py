@@ -7,8 +7,9 @@ from pathlib import Path
 
 import broken_datasets as broken
 import pytest
+from imports_all import ShelfOfAll
 from imports_torch import SlowShelf
-from sound_dataset import ByLibrary, Noted, OneSource, Shelf, fill
+from sound_dataset import ByLibrary, NamedTwice, Noted, OneSource, Shelf, fill
 from sound_task_type import Spot
 
 from usmt import Dataset, DatasetOptions, TaskSpec
@@ -16,7 +17,7 @@ from usmt.testing import BrokenRuleError, check_dataset
 
 CASES = {
     broken.NoCard: ["card must tell people", "organ, licence, obtain, sources, files"],
-    broken.KeysTwice: ["a key of its own", "'p0' at spots.csv:2 and at spots.csv:3"],
+    broken.KeysTwice: ["a key of its own", "spots.csv:3", "'p0' is already that of spots.csv:2"],
     broken.NoSource: ["source_id of a record", "the patient or video, or the key"],
     broken.SplitsASource: ["one source on one side", "source p0", "train at spots.csv:2"],
     broken.OddSplit: ["split of a record", "train, val, test", "'validation'"],
@@ -29,10 +30,16 @@ CASES = {
     broken.WrongLabels: ["what the type 'spot' documents", "not two numbers"],
     broken.Substitutes: ["0.png emptied", "as if nothing were wrong", "never put anything"],
     broken.StaleFingerprint: ["fingerprint must change", "0.png cut in half"],
+    broken.ConstantFingerprint: ["fingerprint must change", "0.png with the content of 1.png"],
+    broken.FingerprintOfThePath: ["fingerprint must change", "0.png with the content of 1.png"],
+    broken.FingerprintWithoutTheRow: ["fingerprint must change", "'0.png' and '1.png' exchanged"],
+    broken.FingerprintWithoutTheNote: ["fingerprint must change", "note.txt with another digit"],
     broken.RaisesItsOwn: ["must be a DataError", "spots.csv:8", "TypeError"],
     broken.AnyFolder: ["DataError for a root that is not its own", "no error"],
     broken.NoPixelSize: ["pixel_size must give width and height of a pixel in mm", "(0.0, 0.0)"],
     broken.FitsAll: ["misfits must say why a task cannot be served", "(other)"],
+    broken.NoneForOthers: ["misfits must return a list of texts", "(another_type)", "None"],
+    broken.Misspelt: ["would never be called", "unlabeled", "did you mean 'unlabelled'?"],
     broken.Unfinished: ["must define all of usmt.Dataset", "read_image, read_label"],
     broken.TextCard: ["card must be a usmt.DatasetCard", "'Spots on a shelf'"],
     broken.OwnOptions: ["Options must be a class that extends usmt.DatasetOptions"],
@@ -42,12 +49,13 @@ CASES = {
     broken.AsListed: ["the same in every process", "in another order", "sort what a folder lists"],
     broken.PlacesAsListed: ["the same in every process", "beside", "sort what a folder lists"],
     broken.SplitOfOthers: ["all_records must hold what", "source_id 'p0'", "'0.png', None"],
-    broken.AllTwice: ["all_records must hold what", "each record once", "2 times"],
+    broken.AllTwice: ["all_records must hold what", "1 times, as in `records`", "2 times"],
     broken.ByLibrary: ["a damaged file must be", "0.png emptied"],
     broken.BlackByLibrary: ["0.png emptied", "as if nothing were wrong"],
     broken.BlackAtLast: ["5.png emptied", "as if nothing were wrong"],
     broken.LooksByLibrary: ["records must read no image", "images are zeros", "'none'"],
     broken.EndsTheProcess: ["another process must find the same", "ended without a word"],
+    ShelfOfAll: ["imports_all: importing it", "imports_all.py:7", "name what is needed"],
     SlowShelf: ["imports_torch: importing it must import no slow library"],
 }
 
@@ -73,6 +81,39 @@ def test_odd_and_right(dataset: type[Dataset], root: Path) -> None:
     check_dataset(dataset, root, tasks=[task()], task_types=[Spot])
 
 
+def test_a_row_that_names_an_image_again_is_a_defect(tmp_path: Path) -> None:
+    root = fill(tmp_path / "shelf")
+    with (root / "spots.csv").open("a", encoding="utf-8") as file:
+        file.write("1.png,p5,20,3\n")
+    check_dataset(NamedTwice, root, tasks=[task()], task_types=[Spot], defects=2)
+    with pytest.raises(BrokenRuleError, match="all but the first a defect"):
+        check_dataset(Shelf, root, tasks=[task()], task_types=[Spot])
+
+
+def test_a_fingerprint_follows_a_mask_and_the_only_image(tmp_path: Path) -> None:
+    """Where there is no other file to take the content of, it is drawn otherwise."""
+    root = fill(tmp_path / "shelf")
+    for number in range(1, 6):
+        (root / f"{number}.png").unlink()
+    rows = (root / "spots.csv").read_text(encoding="utf-8").splitlines()[:2]
+    (root / "spots.csv").write_text("\n".join(rows), encoding="utf-8")
+    check_dataset(Shelf, root, tasks=[task()], task_types=[Spot])
+    for dataset, said in [
+        (broken.ConstantFingerprint, "0.png upside down"),
+        (broken.FingerprintWithoutTheRow, "spots.csv with another digit in line 2"),
+    ]:
+        with pytest.raises(BrokenRuleError, match=said):
+            check_dataset(dataset, root, tasks=[task()], task_types=[Spot])
+
+
+def test_a_broken_image_of_the_root_is_told(tmp_path: Path) -> None:
+    root = fill(tmp_path / "shelf")
+    whole = (root / "2.png").read_bytes()
+    (root / "2.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BrokenRuleError, match=r"(?s)must be good.*spots.csv:4.*leave it out of"):
+        check_dataset(Shelf, root, tasks=[task()], task_types=[Spot])
+
+
 def test_a_sound_dataset_passes_and_its_files_stay_as_they_were(root: Path) -> None:
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in root.iterdir()}
     check(Shelf, root)
@@ -92,7 +133,9 @@ def test_a_broken_rule_is_named(dataset: type[Dataset], root: Path) -> None:
     assert dataset.__name__ in text or dataset.__module__ in text
     for part in CASES[dataset]:
         assert part in text, text
-    assert re.search(r"(broken_datasets|imports_torch|sound_dataset)\.py:\d+", text), text
+    assert re.search(r"(broken_datasets|imports_all|imports_torch|sound_dataset)\.py:\d+", text), (
+        text
+    )
 
 
 def test_a_wrong_call_is_told(root: Path, tmp_path: Path) -> None:

@@ -25,8 +25,14 @@ CASES = {
     broken.CanvasTurned: ["geometry is that of the image", "(24, 32)", "(32, 24)"],
     broken.TargetsOfManyShapes: ["tensors of one shape", "(4,)"],
     broken.UnusedParameter: ["gradients must reach every parameter", "head.spare"],
+    broken.Misspelt: ["would never be called", "as_image", "did you mean 'as_images'?"],
     broken.MeanOverRows: ["loss must give one number for each row", "one number for all rows"],
     broken.RowsMixed: ["compute each row from that row alone"],
+    broken.RowsMixedAtRandom: ["compute each row from that row alone", "beside others"],
+    broken.DrawsElsewhere: ["the same for the same seed", "torch's own generator"],
+    broken.TargetOfAnotherKind: ["target must give tensors by name", "a dict of torch tensors"],
+    broken.ResultIsATypedDict: ["Result must be a class whose", "PlaceByName", "Result = dict"],
+    broken.ResultIsAProtocol: ["Result must be a class whose", "HasPlace", "runtime_checkable"],
     broken.BatchNormalised: ["must not depend on the other rows", "head.3, a BatchNorm1d"],
     broken.BatchNormalisedMaps: ["in training", "head.0, a BatchNorm2d", "nn.GroupNorm"],
     broken.FixedMaps: ["maps of any height and width"],
@@ -145,6 +151,7 @@ def test_a_wrong_call_is_told(changed: dict[str, Any], said: str) -> None:
         sound.LossFromAHundred,
         sound.LossBelowZero,
         sound.NoParameters,
+        sound.NoElements,
         sound.Dropout,
         sound.SaysThatItHasNoMean,
     ],
@@ -156,6 +163,29 @@ def test_a_type_that_is_right_in_its_own_way_is_not_refused(task_type: type[Task
         return sound.Plain(place.x, place.y, size) if is_plain else place
 
     check(task_type, wrong=wrong)
+
+
+def test_a_whole_number_is_a_number():
+    check(
+        sound.NumberOnly,
+        ideal=lambda target: target["far"],
+        wrong=lambda label, size: 100,
+        worst={},
+        within={"off": 0.5},
+        placed=False,
+    )
+
+
+def test_a_loss_may_look_at_places_drawn_at_random():
+    check(sound.SampledPlaces, ideal=sound.constant_map)
+
+
+def test_what_is_left_out_at_random_needs_no_luck():
+    for seed in range(3):
+        torch.manual_seed(seed)
+        before = torch.random.get_rng_state()
+        check(sound.LeftOutAtRandom)
+        assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_map_may_have_any_resolution():

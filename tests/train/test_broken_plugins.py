@@ -4,6 +4,7 @@ task, task type or dataset, what was expected, what came, and the line."""
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,14 +230,41 @@ MISTAKES = {
     "a label that is missed": (
         "int(record.key[0])",
         '{}["side"]',
-        "reading its records: KeyError: 'side', while reading row of 0.png",
+        "dataset wall: read_label() for row of 0.png: KeyError: 'side'",
         '{}["side"]',
     ),
     "an image that is missed": (
         "read_image(self.options.root / record.key)",
         '{}["file"]',
-        "reading its records: KeyError: 'file', while reading row of 0.png",
+        "dataset wall: read_image() for row of 0.png: KeyError: 'file'",
         '{}["file"]',
+    ),
+    "problems that raise": (
+        "return []",
+        "return label['problems']",
+        "problems() of the task type greyness for row of 0.png: TypeError",
+        "label['problems']",
+    ),
+    "a label that cannot be wrapped": (
+        '{"grey": label}',
+        '{"grey": label["grey"]}',
+        "wrap() of the task type greyness: TypeError",
+        '{"grey": label["grey"]}',
+    ),
+    "records that a default method asks for": (
+        "    def records(self, task):",
+        "    asked = 0\n\n    def records(self, task):\n"
+        "        self.asked += 1\n"
+        "        if self.asked > 1:\n"
+        "            raise ValueError('asked again')",
+        "all_records() for all its tasks: ValueError: asked again",
+        "raise ValueError",
+    ),
+    "misfits that are nothing": (
+        "    def records",
+        "    @classmethod\n    def misfits(cls, task):\n        return None\n\n    def records",
+        "misfits() for the task wall_grey gave None, expected a list of texts",
+        "@classmethod",
     ),
     "records that raise": (
         "row of {name}",
@@ -356,12 +384,84 @@ def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(train, tmp_
     sound, broken, *_ = MISTAKES["loss of all rows at once"]
     answer, _ = train(SOUND.replace(sound, broken))
     assert answer.code == 1 and not (tmp_path / "run").exists()
-    assert "nothing was trained yet" in answer.err
+    assert "there is no checkpoint yet" in answer.err
+    answer, _ = train(SOUND.replace(sound, broken), "--out", tmp_path / "new" / "deep")
+    assert answer.code == 1 and not (tmp_path / "new").exists()
     (tmp_path / "run").mkdir()  # one that was there stays
     answer, _ = train(SOUND.replace(sound, broken))
     assert answer.code == 1 and not list((tmp_path / "run").iterdir())
     answer, _ = train(SOUND)
     assert answer.code == 0, answer.err
+
+
+def test_what_comes_into_the_folder_of_a_run_stays(train, tmp_path) -> None:
+    """While the data are read, and while the first epoch is trained."""
+    notes = tmp_path / "run" / "notes.txt"
+    keep = f"import pathlib\n        p = pathlib.Path({str(notes)!r})\n"
+    keep += "        p.parent.mkdir(exist_ok=True)\n        p.write_text('mine')\n"
+    for method in (
+        "    def head(self, spec, channels):\n",
+        "    def decode(self, spec, prediction, frame):\n",
+    ):
+        text = SOUND.replace(method, f"{method}        {keep}")
+        text = text.replace("Shade(float(prediction[0]))", "1 / 0")
+        answer, _ = train(text)
+        assert answer.code == 1 and notes.read_text() == "mine"
+        shutil.rmtree(notes.parent)
+
+
+def test_a_score_that_is_not_defined_is_nobodys_fault(train) -> None:
+    text = SOUND.replace("abs(result.value - label)", "float('nan')")
+    text = text.replace('1 / (1 + scores["error"])', 'scores["error"]')
+    answer, _ = train(text)
+    assert answer.code == 1 and "fault of the plugin" not in told(answer)
+    assert "task wall_grey: no weights can be chosen, for error is not defined" in told(answer)
+
+
+def test_a_picture_that_fails_costs_no_scores(train, tmp_path) -> None:
+    answer, _ = train(SOUND.replace("return image.copy()", "return None"))
+    assert answer.code == 0, answer.err
+    assert "there is no gallery: " in told(answer)
+    assert "draw_label() of the task type greyness gave None, expected an array" in told(answer)
+    assert (tmp_path / "run" / "scores.json").is_file()
+
+
+def test_measurements_that_are_none_are_told(train, usmt: Usmt, tmp_path) -> None:
+    text = SOUND.replace(
+        "    def metrics",
+        "    def measure(self, spec, result, pixel_size):\n        return {'grey': 1.0}\n\n"
+        "    def metrics",
+    )
+    answer, _ = train(text)
+    assert answer.code == 0, answer.err
+    scan, out = tmp_path / "data" / "0.png", tmp_path / "said"
+    answer = usmt("predict", tmp_path / "run", scan, "--out", out)
+    assert answer.code == 1 and "defect of usmt" not in answer.err
+    assert "measure() of the task type greyness gave a float as 'grey', expected a " in told(answer)
+
+
+def test_records_with_defects_can_be_left_out_of_a_score(train, usmt: Usmt, tmp_path) -> None:
+    answer, _ = train(SOUND)
+    assert answer.code == 0, answer.err
+    others = tmp_path / "others"
+    shutil.copytree(tmp_path / "data", others)
+    (others / "broken.png").write_bytes(b"broken")
+    command = ("evaluate", tmp_path / "run", "--split", "val", "--data", f"wall={others}")
+    answer = usmt(*command)
+    assert answer.code == 1 and "leave them out: --skip-bad" in told(answer)
+    answer = usmt(*command, "--skip-bad")
+    assert answer.code == 0, answer.err
+    assert "1 records are left out" in told(answer)
+
+
+def test_a_slip_of_usmt_is_not_told_as_a_plugins(train, monkeypatch) -> None:
+    def slip(*_: object) -> None:
+        raise AttributeError("our own slip")
+
+    monkeypatch.setattr("usmt.data.images.fit", slip)
+    answer, _ = train(SOUND)
+    assert answer.code == 2 and "this is a defect of usmt" in answer.err
+    assert "our own slip" in answer.err and "fault of the plugin" not in told(answer)
 
 
 def test_a_run_that_fails_later_keeps_what_it_has(train, tmp_path) -> None:

@@ -309,7 +309,7 @@ def test_moe_is_off_for_one_task_on_for_several_and_as_told(usmt: Usmt):
 
 
 def test_the_paper_preset_is_the_paper(usmt: Usmt, tmp_path: Path):
-    from usmt.train.config import load_settings
+    from usmt.train.load_settings import load_settings
 
     settings = load_settings("paper", None, {"group": "ob"}, [])
     assert settings.backbone.name == "vit_base_patch16_dinov3.lvd1689m"

@@ -79,6 +79,8 @@ def as_data(card: BackboneCard, family: BackboneFamily, session: Session) -> dic
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
-    """A network's maps often have one stride; its parameters are told in millions."""
+    """A network's maps often have one stride; its parameters are told in millions or thousands."""
     strides = list(dict.fromkeys(row["strides"]))
-    return {**row, "parameters": f"{row['parameters'] / 1e6:.1f} M", "strides": strides}
+    count = row["parameters"]
+    parameters = f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+    return {**row, "parameters": parameters, "strides": strides}

@@ -95,6 +95,8 @@ def stats(
         with _writing(out):
             write_bytes(out, draw_statistics(tasks))
     say_statistics(inventory.name, tasks, session.output)
+    for defect in inventory.tasks_left_out():
+        session.output.warning(str(defect))
     if out is not None:
         session.output.note(f"the picture is in {out}")
 

@@ -58,7 +58,7 @@ def build(
     task types.
     """
     from usmt.data.cache import user_folder
-    from usmt.train.config import load_settings
+    from usmt.train.load_settings import load_settings
     from usmt.train.prepare import prepare
 
     bindings = parse_data(data)

@@ -29,6 +29,9 @@ def evaluate(
             metavar="NAME=ROOT", help="Other data than the run's own; new images are test."
         ),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out the records that have defects.")
+    ] = False,
     specs: SpecsOption = None,
     plugins_dir: PluginsDirOption = None,
     json: JsonOption = False,
@@ -40,5 +43,6 @@ def evaluate(
     session = open_run_session(RunFolder(run).settings(), specs, plugins_dir, json)
     bindings = parse_data(data or [])
     evaluate_run(
-        run, split, bindings, task or [], session.catalogue, session.plugins, session.output
+        *(run, split, bindings, task or [], session.catalogue, session.plugins, session.output),
+        skip_bad=skip_bad,
     )

@@ -80,7 +80,7 @@ def open_run_session(
     start = START.get()
     given = [*(start.plugins.dirs if start else ()), *(plugins_dirs or [])]
     session = open_session(spec_dirs, [*given, *still_needed(run.plugins_dirs, given)], json)
-    session.plugins.gone += [folder for folder in run.plugins_dirs if not folder.is_dir()]
+    session.plugins.gone = [folder for folder in run.plugins_dirs if not folder.is_dir()]
     return session
 
 

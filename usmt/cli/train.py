@@ -88,7 +88,7 @@ def train(
     given = {key: value for key, value in options.items() if value is not None}
     from usmt.data.collection import default_data
     from usmt.train import run
-    from usmt.train.config import load_settings
+    from usmt.train.load_settings import load_settings
     from usmt.train.run_folder import RunFolder
 
     if resume is not None:

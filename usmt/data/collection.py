@@ -232,12 +232,7 @@ def _scan(
     """Reads every record once; a synthetic dataset has nothing to be checked for."""
     if dataset.synthetic:
         return Scan(images={}, defects=[], others=[])
-    types = {task_type.name: task_type for task_type, _ in checks.values()}
-    what = f"dataset {dataset.name}, with the task types {', '.join(types)}: reading its records"
-    with (
-        output.progress(f"reading {dataset.name}", len(records)) as bar,
-        blamed(what, dataset, *types.values()),
-    ):
+    with output.progress(f"reading {dataset.name}", len(records)) as bar:
         return scan(dataset, records, checks, progress=bar.advance)
 
 

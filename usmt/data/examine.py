@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from usmt import dataset_calls, task_type_calls
 from usmt.dataset import Dataset, Record
 from usmt.errors import DataError, Defect, each_of, kind_of
 from usmt.task_spec import TaskSpec
@@ -60,20 +61,21 @@ def examine(
     image, label = None, None
     try:
         try:
-            image = _checked(dataset.read_image(record))
+            image = _checked(dataset_calls.image(dataset, record))
         except DataError as error:
             faults += _new("image", error, record)
         if check is not None and (thorough or not faults):
             size = None if image is None else (image.shape[0], image.shape[1])
             try:
-                label = dataset.read_label(record, check[1])
+                with dataset_calls.asking(dataset, "read_label", record.place):
+                    label = dataset.read_label(record, check[1])
             except DataError as error:
                 faults += _new("label", error, record)
             else:
-                problems = _problems(check, label, size)
+                problems = _problems(check, label, size, record.place)
                 faults += [("label", problem) for problem in problems]
                 label = None if problems or size is None else label
-    except Exception as error:  # a mistake in a plugin: say where, and let it through
+    except Exception as error:  # nobody foresaw it: say where, and let it through
         error.add_note(f"while reading {record.place}")
         raise
     return Examined(image, label, faults)
@@ -95,9 +97,6 @@ def _new(part: Part, error: DataError, record: Record) -> list[tuple[Part, str]]
 
 
 def _checked(image: np.ndarray) -> np.ndarray:
-    if not isinstance(image, np.ndarray):  # a dataset's author may not use a type checker
-        kind = type(image).__name__
-        raise DataError(f"image is a {kind}, expected an array, uint8 (H, W) or (H, W, 3)")
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
         raise DataError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W) or (H, W, 3)")
     if image.size == 0:
@@ -105,11 +104,10 @@ def _checked(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _problems(check: Check, label: Any, size: Size | None) -> list[str]:
-    task_type, spec = check
+def _problems(check: Check, label: Any, size: Size | None, place: str) -> list[str]:
     if size is not None:
-        return task_type.problems(spec, label, size)
-    one, other = (task_type.problems(spec, label, size) for size in _TWO_SIZES)
+        return task_type_calls.problems(*check, label, size, place)
+    one, other = (task_type_calls.problems(*check, label, size, place) for size in _TWO_SIZES)
     return [problem for problem in one if problem in other]
 
 

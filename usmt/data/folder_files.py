@@ -30,13 +30,13 @@ def entries_of(folder: Path) -> list[Path]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files of a folder and those in it, listed as `entries_of` does; and links to folders,
-    which are not followed: they may lead round in a circle. Raises `DataError`."""
+    """All files of a folder and of those in it, listed as `entries_of` does. Links to folders are
+    not followed, since they may lead round in a circle. Raises `DataError`."""
     for path in entries_of(folder):
-        if path.is_dir() and not path.is_symlink():
-            yield from files_below(path)
-        else:
+        if not path.is_dir():
             yield path
+        elif not path.is_symlink():
+            yield from files_below(path)
 
 
 def path_below(root: Path, path: Path) -> str:

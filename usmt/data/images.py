@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torchvision import tv_tensors
 
+from usmt import dataset_calls, task_type_calls
 from usmt.data.cache import ImageCache, Slot
 from usmt.data.collection import TaskData
 from usmt.data.geometry import Frame, Size, fit
@@ -98,7 +99,7 @@ class Images:
     def fit(self, task: TaskData, image: np.ndarray, label: Any) -> Fitted:
         """What `fitted` gives, for an image (H, W) or (H, W, 3) and label that were read."""
         frame = Frame.fit((image.shape[0], image.shape[1]), self.size)
-        wrapped = task.type.wrap(task.spec, label, frame.original)
+        wrapped = task_type_calls.wrap(task.type, task.spec, label, frame.original)
         pixels = torch.from_numpy(np.ascontiguousarray(image))
         channels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
         small = merged(fit(tv_tensors.Image(channels), frame).as_subclass(Tensor))
@@ -174,7 +175,7 @@ class Images:
 def _read(task: TaskData, record: Record) -> tuple[np.ndarray, Any]:
     """The same as `read_record`, a grey image as it is: (H, W)."""
     try:
-        image = task.dataset.read_image(record)
+        image = dataset_calls.image(task.dataset, record)
     except DataError as error:
         raise _at(record, error) from None
     return image, _read_label(task, record, (image.shape[0], image.shape[1]))
@@ -182,10 +183,11 @@ def _read(task: TaskData, record: Record) -> tuple[np.ndarray, Any]:
 
 def _read_label(task: TaskData, record: Record, size: Size) -> Any:
     try:
-        label = task.dataset.read_label(record, task.spec)
+        with dataset_calls.asking(task.dataset, "read_label", record.place):
+            label = task.dataset.read_label(record, task.spec)
     except DataError as error:
         raise _at(record, error) from None
-    problems = task.type.problems(task.spec, label, size)
+    problems = task_type_calls.problems(task.type, task.spec, label, size, record.place)
     if problems:
         raise DataError(f"{record.place}: {'; '.join(problems)}")
     return label
@@ -201,7 +203,8 @@ def has_fingerprints(dataset: Dataset) -> bool:
 
 
 def _fingerprint(task: TaskData, record: Record) -> str | None:
-    with suppress(DataError, OSError):  # whoever reads the record says what is wrong with it
+    asking = dataset_calls.asking(task.dataset, "fingerprint", record.place)
+    with suppress(DataError, OSError), asking:  # whoever reads the record says what is wrong
         return task.dataset.fingerprint(record)
     return None
 

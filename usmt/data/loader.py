@@ -7,7 +7,6 @@ processes load it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,14 +18,12 @@ from torch.utils.data import DataLoader
 
 from usmt import task_type_calls
 from usmt.data.augment import Augmentation
-from usmt.data.collection import TaskData
 from usmt.data.geometry import Frame
 from usmt.data.grey import as_three, distinct, stack
 from usmt.data.images import Images
 from usmt.data.sampler import Draw
 from usmt.dataset import Record
 from usmt.errors import UsmtError
-from usmt.plugin_faults import blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,7 @@ class TrainingSamples(torch.utils.data.Dataset[Sample]):
     def __getitem__(self, draw: Draw) -> Sample:
         task = self.images.tasks[draw.task]
         record = task.records["train"][draw.index]
-        with reading(task, record):
-            image, label, frame = self.images.fitted(task, record)
+        image, label, frame = self.images.fitted(task, record)
         rng = np.random.default_rng(draw.seed)
         moved, wrapped = self.augmentation(image, label, task.spec.flip, rng)
         target = task_type_calls.target(task.type, task.spec, wrapped, self.images.size)
@@ -100,16 +96,8 @@ class EvaluationSamples(torch.utils.data.Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         name, record = self.records[index]
         task = self.images.tasks[name]
-        with reading(task, record):
-            image, frame, label = self.images.labelled(task, record)
+        image, frame, label = self.images.labelled(task, record)
         return Sample(name, record.key, as_three(distinct(image).float()), {}, frame, label)
-
-
-def reading(task: TaskData, record: Record) -> AbstractContextManager[None]:
-    """While a record is read, checked and wrapped by its dataset and task type: what their code
-    raises becomes a `PluginError`."""
-    of = f"the dataset {task.dataset.name} and the task type {task.type.name}"
-    return blamed(f"task {task.spec.id}, reading {record.place} by {of}", task.dataset, task.type)
 
 
 class _Told(torch.utils.data.Dataset[Sample | UsmtError]):

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from usmt.data.collection import TaskData
 from usmt.data.images import Images, read_record
-from usmt.data.loader import EvaluationSamples, evaluation_batches, reading
+from usmt.data.loader import EvaluationSamples, evaluation_batches
 from usmt.dataset import Side
 from usmt.evaluate.scoring import predict
 from usmt.model.network import Network
-from usmt.task_type_calls import asking
+from usmt.task_type_calls import drawn
 
 
 def draw_gallery(
@@ -44,12 +44,9 @@ def draw_gallery(
         with torch.inference_mode():
             results = predict(network, batch, tasks, device)
         for place, (record, result) in enumerate(zip(records, results, strict=True)):
-            with reading(task, record):
-                image, label = read_record(task, record)
-            with asking(task.type, task.spec, "draw_label"):
-                truth = task.type.draw_label(task.spec, image, label)
-            with asking(task.type, task.spec, "draw_result"):
-                prediction = task.type.draw_result(task.spec, image, result)
+            image, label = read_record(task, record)
+            truth = drawn(task.type, task.spec, "draw_label", image, label)
+            prediction = drawn(task.type, task.spec, "draw_result", image, result)
             pictures = {"image": image, "truth": truth, "prediction": prediction}
             for column, (title, picture) in enumerate(pictures.items()):
                 axis = line[3 * place + column]

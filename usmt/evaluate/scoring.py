@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from usmt import task_type_calls
 from usmt.data.collection import TaskData
 from usmt.data.images import Images
-from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches, reading
+from usmt.data.loader import Batch, EvaluationSamples, evaluation_batches
 from usmt.dataset import Record, Side
 from usmt.errors import DataError
 from usmt.evaluate.inference import predict_rows
@@ -203,14 +203,12 @@ def evaluate_trivial(
         for name, task in tasks.items():
             labels = []
             for record in _evenly(task.records["train"]):
-                with reading(task, record):
-                    size, label = images.size_and_label(task, record)
+                size, label = images.size_and_label(task, record)
                 labels.append((label, size))
                 bar.advance()
             trivial = task_type_calls.trivial(task.type, task.spec, labels)
             for record in task.records[side]:
-                with reading(task, record):
-                    size, label = images.size_and_label(task, record)
+                size, label = images.size_and_label(task, record)
                 tally.add(name, record, trivial(size), label)
                 bar.advance()
     return tally.evaluation()

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from usmt.data.draw_split import draw_split
-from usmt.data.empty_sides import empty_sides
+from usmt.data.empty_sides import empty_sides, sides_without_images
 from usmt.data.examine import Check, defects_of, examine, in_threads
 from usmt.data.repeated_keys import repeated_keys
 from usmt.data.scan import look
@@ -24,6 +24,7 @@ from usmt.inspect.label_hash import label_hash
 from usmt.inspect.relations import Relations, Seen
 from usmt.inspect.sources import odd_sources
 from usmt.output import Output
+from usmt.task_type_calls import asking
 
 SIDES_OF_IMAGES = (16, 8192)
 """Pixels: an image with a smaller or larger side is odd."""
@@ -90,6 +91,11 @@ def check_dataset(
         for _, finding in in_threads(read, inventory.records, bar.advance):
             found.append(finding)
         relations = Relations([finding.seen for finding in found if finding.seen])
+        drawn: Split | None = None
+        if split is None and inventory.whole and relations.seen and not inventory.dataset.synthetic:
+            images = {(one.record.task, one.record.key): one.image for one in relations.seen}
+            with output.progress("drawing the split", None):
+                drawn = draw_split(images, inventory.records, seed=seed, val=val, test=test)
     defects = [
         *_remarks(inventory),
         *_missing_specs(inventory),
@@ -101,11 +107,11 @@ def check_dataset(
         *relations.crossings(lambda record: record.split, "the official split"),
     ]
     if split is not None:
-        defects += _against(*split, inventory, relations)
-    elif inventory.whole and relations.seen and not inventory.dataset.synthetic:
-        images = {(one.record.task, one.record.key): one.image for one in relations.seen}
-        drawn = draw_split(images, inventory.records, seed=seed, val=val, test=test)
-        defects += empty_sides(drawn, inventory.records, "the split that training would draw")
+        defects += _against(*split, inventory, found, relations)
+    elif drawn is not None:
+        name = "the split that training would draw"
+        defects += sides_without_images(drawn, inventory.records, inventory.name, name)
+        defects += empty_sides(drawn, _sound(inventory, found), inventory.classes, name)
     defects += relations.duplicates()
     records = Counter(record.task for record in inventory.records)
     return Checked(inventory.name, records, _once(defects), inventory.absent)
@@ -144,8 +150,10 @@ def _read(inventory: Inventory, record: Record) -> _Finding:
     label = None
     if check is not None and found.label is not None:
         task_type, spec = check
-        concerns += task_type.concerns(spec, found.label, image.size)
-        classes = task_type.classes_in(spec, found.label)
+        with asking(task_type, spec, "concerns", record.place):
+            concerns += task_type.concerns(spec, found.label, image.size)
+        with asking(task_type, spec, "classes_in", record.place):
+            classes = list(task_type.classes_in(spec, found.label))
         label = label_hash(found.label)
     defects += [
         Defect(record.task, record.place, str(text), kind_of(text, "odd label"), "warning")
@@ -184,6 +192,7 @@ def _remarks(inventory: Inventory) -> Iterator[Defect]:
     yield from (remark for remark in inventory.dataset.remarks() if remark.task in chosen)
     if not inventory.records:
         yield Defect("", inventory.name, inventory.why_empty, "no records")
+    yield from inventory.tasks_left_out()
 
 
 def _missing_specs(inventory: Inventory) -> Iterator[Defect]:
@@ -196,6 +205,15 @@ def _missing_specs(inventory: Inventory) -> Iterator[Defect]:
         reason = f"there is no spec of the task '{task}'{near(task, inventory.checks)}: labels are "
         reason += f"not checked ({len(records)} in all)"
         yield Defect(task, first.place, reason, "task without a spec", "warning")
+
+
+def _sound(inventory: Inventory, found: Sequence[_Finding]) -> list[Record]:
+    """Records without errors: the others are not trained on, nor tested."""
+    return [
+        record
+        for record, finding in zip(inventory.records, found, strict=True)
+        if all(defect.severity == "warning" for defect in finding.defects)
+    ]
 
 
 def _rare_classes(inventory: Inventory, found: Sequence[_Finding]) -> Iterator[Defect]:
@@ -215,7 +233,11 @@ def _rare_classes(inventory: Inventory, found: Sequence[_Finding]) -> Iterator[D
 
 
 def _against(
-    file: str, split: Split, inventory: Inventory, relations: Relations
+    file: str,
+    split: Split,
+    inventory: Inventory,
+    found: Sequence[_Finding],
+    relations: Relations,
 ) -> Iterator[Defect]:
     """Whether a frozen split fits the data, and keeps together what belongs together."""
     if not inventory.whole:
@@ -244,4 +266,4 @@ def _against(
         return place.side if place else None
 
     yield from relations.crossings(side_of, file)
-    yield from empty_sides(split, inventory.records, file)
+    yield from empty_sides(split, _sound(inventory, found), inventory.classes, file)

@@ -25,15 +25,18 @@ def split_inventory(
         return draw_split({}, records, seed=seed, val=val, test=test)
     with output.progress(f"reading {inventory.name}", len(records)) as bar:
         found = scan(inventory.dataset, records, {}, progress=bar.advance)
-    if not found.images:
-        raise DataError(f"no image of {inventory.name} can be read", hint="See: usmt data check")
+        if not found.images:
+            text = f"no image of {inventory.name} can be read"
+            raise DataError(text, hint="See: usmt data check")
+        with output.progress("drawing the split", None):
+            split = draw_split(found.images, records, seed=seed, val=val, test=test)
     unread = [record for record in records if (record.task, record.key) not in found.images]
     if unread:
         output.warning(
             f"{len(unread)} records are in no split, since their images cannot be read (e.g. "
             f"{unread[0].place}): usmt data check"
         )
-    return draw_split(found.images, records, seed=seed, val=val, test=test)
+    return split
 
 
 def say_split(inventory: Inventory, split: Split, output: Output) -> None:
@@ -50,5 +53,7 @@ def say_split(inventory: Inventory, split: Split, output: Output) -> None:
     )
     rows = [(task, *(counts[task, side] for side in SIDES)) for task in tasks]
     output.table(f"Split of {name}", ("task", *SIDES), rows, note=f"{name}: {split.describe()}")
-    for defect in empty_sides(split, inventory.records):
+    sound = [record for record in inventory.records if record.defect is None]
+    lacking = empty_sides(split, sound, inventory.classes)
+    for defect in [*inventory.tasks_left_out(), *lacking]:
         output.warning(str(defect))

@@ -81,15 +81,21 @@ class Relations:
 
     @staticmethod
     def _repeated(equal: Sequence[Seen]) -> Iterator[Defect]:
-        first_of: dict[str, Seen] = {}
+        by_task: dict[str, list[Seen]] = defaultdict(list)
         for one in equal:
-            first = first_of.setdefault(one.record.task, one)
-            if first is not one and first.record.key != one.record.key:  # else a duplicate row
-                yield one.defect(f"the same pixels as {first}", "duplicate image", "warning")
-        first, *others = first_of.values()
-        for one in others:
-            reason = f"the same pixels as {first}"
-            yield one.defect(reason, "duplicate image across tasks", "warning")
+            by_task[one.record.task].append(one)
+        keys: dict[str, set[str]] = {}
+        for task, (first, *others) in by_task.items():
+            for one in others:
+                if one.record.key != first.record.key:  # else a duplicate row
+                    yield one.defect(f"the same pixels as {first}", "duplicate image", "warning")
+            mine = {one.record.key for one in by_task[task]}
+            # Tasks that have a record of one key share a file on purpose.
+            copied = [by_task[other][0] for other, its in keys.items() if not its & mine]
+            if copied:
+                reason = f"the same pixels as {', '.join(map(str, copied))}"
+                yield first.defect(reason, "duplicate image across tasks", "warning")
+            keys[task] = mine
 
     # -- labels
 

@@ -42,7 +42,7 @@ class AddedMoE(nn.Module):
 def mix_experts(backbone: Backbone, moe: MoE, conditioning: TaskConditioning) -> None:
     """Gives the last blocks their mixtures. `moe` is one that `MoE.fitted` gave."""
     depth = len(backbone.blocks)
-    for number in range(depth - (moe.blocks or 0), depth):
+    for number in range(depth - (moe.blocks or depth), depth):
         put_experts(
             backbone.blocks[number],
             conditioning,

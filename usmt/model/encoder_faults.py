@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from usmt.backbone_family import BackboneFamily, Block, Encoder
 from usmt.errors import PluginError
-from usmt.plugin_faults import class_place
-
-HINT = "This is a fault of the plugin that gives it; see: usmt plugins list"
+from usmt.plugin_faults import fault
 
 
 def function_of(maps: Any) -> Any:
@@ -124,4 +122,4 @@ def _told(value: Any) -> str:
 
 def _fault(name: str, function: Any, said: str) -> PluginError:
     """`function` of the plugin is where to look."""
-    return PluginError(f"backbone {name}: {said}{class_place(function)}", hint=HINT)
+    return fault(f"backbone {name}: {said}", function)

@@ -24,8 +24,8 @@ from usmt.model.routing import RoutingRecorder
 
 ROUTER_STD = 0.02
 
-
 PUBLISHED_BLOCKS = 6
+"""The last six of a ViT-B's twelve (paper, 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)

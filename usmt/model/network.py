@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from usmt.errors import CheckpointError
 from usmt.model.backbone import Backbone
 from usmt.model.blocks import checkpoint_blocks, mix_experts
 from usmt.model.moe import MoE, TaskConditionedMoE, TaskConditioning
@@ -28,10 +27,11 @@ class ParameterCount:
     active: int
 
 
-def build_network(
-    tasks: Sequence[tuple[TaskSpec, TaskType]], backbone: Backbone, *, moe: MoE | None
-) -> Network:
-    """The network for some tasks.
+class Network(nn.Module):
+    """Images of many tasks -> one prediction a task.
+
+    The backbone runs once on all rows, the decoder of a type once on all rows of its tasks, a
+    head on its own rows only: the cost of an image does not grow with the number of tasks.
 
     Args:
         tasks: in the order that the task index counts them.
@@ -40,17 +40,7 @@ def build_network(
 
     Raises:
         ConfigError: the MoE does not fit the backbone or itself.
-    """
-    if moe is not None:
-        moe = moe.fitted(len(backbone.blocks))
-    return Network(tasks, backbone, moe)
-
-
-class Network(nn.Module):
-    """Images of many tasks -> one prediction a task.
-
-    The backbone runs once on all rows, the decoder of a type once on all rows of its tasks, a
-    head on its own rows only: the cost of an image does not grow with the number of tasks.
+        PluginError: a task type's decoder or head is not what it must be.
 
     Attributes:
         task_ids: T task ids; a row's task index is a position in it.
@@ -64,6 +54,8 @@ class Network(nn.Module):
         self, tasks: Sequence[tuple[TaskSpec, TaskType]], backbone: Backbone, moe: MoE | None
     ) -> None:
         super().__init__()
+        if moe is not None:
+            moe = moe.fitted(len(backbone.blocks))
         self.task_ids = tuple(spec.id for spec, _ in tasks)
         if not tasks or len(set(self.task_ids)) < len(tasks):
             raise ValueError(f"a network needs tasks with ids of their own, not {self.task_ids}")
@@ -78,7 +70,6 @@ class Network(nn.Module):
         if backbone.checkpointing:
             modules = [block.module for block in backbone.blocks]
             checkpoint_blocks(modules, self.conditioning)
-        self.register_load_state_dict_pre_hook(_refuse_older_mixtures)
 
         self._tasks = tuple(tasks)
         types = {task_type.name: task_type for _, task_type in tasks}
@@ -236,16 +227,6 @@ class Network(nn.Module):
         return self.moe.task_width + sum(
             _trainable(block.router) + used * _trainable(block.experts[0])
             for block in self.moe_blocks
-        )
-
-
-def _refuse_older_mixtures(_network: Network, weights: Mapping[str, Any], *_: object) -> None:
-    """Raises CheckpointError. Strict loading would refuse it too, with a list of names."""
-    if any(name.startswith("backbone.vit.") and ".added.moe." in name for name in weights):
-        raise CheckpointError(
-            "the weights are of an older usmt, whose experts behind blocks without an Mlp were of "
-            "another size and in another place",
-            hint="Train the run again, or go on with the usmt that trained it",
         )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from usmt.backbone_family import BackboneFamily, Encoder
 from usmt.errors import PluginError, WeightsError, near
-from usmt.plugin_faults import blamed
+from usmt.plugin_faults import blamed, fault
 
 WAY_OUT = (
     "Set the backbone's weights to a .safetensors or .pth file of this network, "
@@ -61,16 +61,11 @@ def load_weights(encoder: Encoder, family: BackboneFamily, name: str, weights: s
     if weights == "none":
         return Provenance("none")
     if weights == "pretrained":
-        with blamed(f"the family {family.name}, fetching the weights of {name}", family):
-            path, source = family.published(name)
+        path, source = _published(family, name)
         licence = _licence(family, name)
     else:
-        path, licence = Path(weights).expanduser(), None
+        path, licence = weight_file(weights), None
         source = str(path)
-        if not path.is_file():
-            raise WeightsError(
-                f"no weights at '{weights}'{near(path.name, ['pretrained', 'none'])}", hint=WAY_OUT
-            )
     read = read_tensors(path)
     with blamed(f"the family {family.name}, converting {path}", family):
         try:
@@ -79,10 +74,33 @@ def load_weights(encoder: Encoder, family: BackboneFamily, name: str, weights: s
             raise WeightsError(
                 f"{path}: not weights of {name}: {_first_line(error)}", hint=WAY_OUT
             ) from error
+    if not isinstance(tensors, Mapping):
+        kind = type(tensors).__name__
+        said = f"converted() of the family {family.name} gave a {kind}, expected tensors by name"
+        raise fault(said, family.converted)
     ignored = _check_fit(tensors, encoder.module.state_dict(), name, path)
     fitting = {key: tensor for key, tensor in tensors.items() if key not in ignored}
     encoder.module.load_state_dict(fitting, strict=True)
     return Provenance(source, _sha256(path), len(fitting), ignored, licence)
+
+
+def weight_file(weights: str) -> Path:
+    """The file that `backbone.weights` names. Raises WeightsError where there is none."""
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(
+            f"no weights at '{weights}'{near(path.name, ['pretrained', 'none'])}", hint=WAY_OUT
+        )
+    return path
+
+
+def _published(family: BackboneFamily, name: str) -> tuple[Path, str]:
+    with blamed(f"the family {family.name}, fetching the weights of {name}", family):
+        path, source = family.published(name)
+    if not isinstance(path, Path) or not path.is_file():
+        said = f"published() of the family {family.name} gave {path!r}, expected the Path of a file"
+        raise fault(said, family.published)
+    return path, str(source)
 
 
 def _licence(family: BackboneFamily, name: str) -> str | None:

@@ -84,7 +84,8 @@ class Model:
             return next(iter(self.tasks.values()))
         if task is None or task not in self.tasks:
             said = "several tasks" if task is None else f"no task '{task}'{near(task, self.tasks)}"
-            raise ConfigError(f"the model has {said}", hint=f"its tasks: {', '.join(self.tasks)}")
+            hint = f"name one (--task); its tasks: {', '.join(self.tasks)}"
+            raise ConfigError(f"the model has {said}", hint=hint)
         return self.tasks[task]
 
     def type_of(self, task: str) -> TaskType:
@@ -156,8 +157,7 @@ class Model:
         """The image, uint8, with a result drawn on it: a new array (H, W, 3) RGB."""
         spec = self.spec(task)
         task_type = self.type_of(spec.id)
-        with task_type_calls.asking(task_type, spec, "draw_result"):
-            return task_type.draw_result(spec, as_rgb(image), result)
+        return task_type_calls.drawn(task_type, spec, "draw_result", as_rgb(image), result)
 
     def measure(
         self, result: Any, task: str | None = None, *, pixel_size: float | tuple[float, float] = 1.0
@@ -169,9 +169,7 @@ class Model:
         """
         spec = self.spec(task)
         both = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
-        task_type = self.type_of(spec.id)
-        with task_type_calls.asking(task_type, spec, "measure"):
-            return task_type.measure(spec, result, both)
+        return task_type_calls.measured(self.type_of(spec.id), spec, result, both)
 
     @contextmanager
     def _precision(self) -> Iterator[None]:

@@ -220,8 +220,7 @@ def _read(model: Model, dataset: Dataset, record: Record) -> tuple[Record, Prepa
     if record.defect is not None:
         return Defect(record.task, record.place, record.defect, kind_of(record.defect, "row"))
     try:
-        with dataset_calls.asking(dataset, "read_image", record.place):
-            image = dataset.read_image(record)
+        image = dataset_calls.image(dataset, record)
         return record, model.prepare(image, record.task)
     except DataError as error:
         return Defect(record.task, record.place, error.message, kind_of(error.message, "image"))

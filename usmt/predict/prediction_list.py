@@ -16,6 +16,7 @@ from usmt.measurement import in_units
 from usmt.output import jsonable
 from usmt.task_spec import TaskSpec
 from usmt.task_type import TaskType
+from usmt.task_type_calls import measured
 from usmt.whole_file import write_bytes, write_text
 
 LIST = "predictions.json"
@@ -43,8 +44,8 @@ class PredictionList(Submission):
             files[name] = f"{task.id}/{_file_name(record.key)}-{name}.png"
             write_bytes(self.folder / files[name], png_bytes(image))
         pixel_size = self.pixel_size(record)
-        in_pixels = task_type.measure(task, result, (1.0, 1.0))
-        in_mm = task_type.measure(task, result, pixel_size) if pixel_size else {}
+        in_pixels = measured(task_type, task, result, (1.0, 1.0))
+        in_mm = measured(task_type, task, result, pixel_size) if pixel_size else {}
         return {
             "task": task.id,
             "key": record.key,

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from usmt.executor import Executor
 from usmt.plugins import Plugins
-from usmt.train.config import assigned, config_error, merge
+from usmt.train.load_settings import assigned, config_error, merge
 
 
 def make_executor(plugins: Plugins, name: str, assignments: Sequence[str], jobs: int) -> Executor:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from usmt.errors import ConfigError
 from usmt.mistakes import shown
 from usmt.study.spec import ANY_TASK, OWN, StudySpec
-from usmt.train.config import PRESETS, assigned, config_error, merge, preset_values
+from usmt.train.load_settings import PRESETS, assigned, config_error, merge, preset_values
 from usmt.yaml_file import YamlError, YamlFile, read_yaml, validate
 
 

@@ -14,12 +14,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from usmt.errors import ConfigError
 from usmt.task_spec import Identifier
-from usmt.train.config import (
-    RunSettings,
-    Settings,
-    config_error,
-    merge,
-)
+from usmt.train.config import RunSettings, Settings
+from usmt.train.load_settings import config_error, merge
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, le=1000)]

@@ -65,6 +65,7 @@ def _check_networks(family: BackboneFamily, card: BackboneCard, image_size: int,
     from usmt.testing.built_network import as_trained, built, images_of
     from usmt.testing.copy_rules import check_copies
     from usmt.testing.encoder_rules import check_encoder, check_gradients
+    from usmt.testing.fixed_seed import fixed_seed
     from usmt.testing.mixture_rules import check_mixture
     from usmt.testing.setting_rules import check_settings
     from usmt.testing.weight_rules import check_weight_file
@@ -74,16 +75,18 @@ def _check_networks(family: BackboneFamily, card: BackboneCard, image_size: int,
         return as_trained(family, card.name, encoder, image_size)
 
     of, images = type(family).__name__, images_of(image_size)
-    backbone, again = network(), network()
-    check_encoder(family, card, backbone, again, images, maps)
-    check_blocks(of, backbone)
-    check_copies(of, again, images)
-    check_calls(of, backbone, images)
-    check_gradients(of, backbone, images)
-    pretrained = network(pretrained=True)
-    check_settings(family, card, backbone, pretrained, image_size, maps)
-    check_weight_file(family, card.name, pretrained, image_size, maps)
-    check_mixture(of, backbone, images)
+    with fixed_seed():
+        backbone, again = network(), network()
+        check_encoder(family, card, backbone, again, images, maps)
+        check_blocks(of, backbone)
+        check_copies(of, again, images)
+        check_calls(of, backbone, images)
+        check_gradients(of, backbone, images)
+        pretrained = network(pretrained=True)
+        check_settings(family, card, backbone, pretrained, image_size, maps)
+        check_weight_file(family, card.name, pretrained, image_size, maps)
+        if backbone.blocks:  # a network without them is trained without experts
+            check_mixture(of, backbone, images)
 
 
 def _check_names(family: BackboneFamily, name: str) -> BackboneCard:
@@ -136,6 +139,18 @@ def _check_card(family: BackboneFamily, card: BackboneCard) -> None:
             expected="a title; where there are weights, their licence and how to obtain them",
             found=f"nothing for {', '.join(lacking)}",
         )
+    for field, values, sound in (
+        ("mean", card.mean, all(0 <= value <= 1 for value in card.mean)),
+        ("std", card.std, all(0 < value <= 1 for value in card.std)),
+    ):
+        if not sound:
+            raise BrokenRuleError(
+                f"{of}: mean and std of a card must be those of RGB values in [0, 1]",
+                given=card.name,
+                expected=f"a {field} {'from 0' if field == 'mean' else 'above 0 and up'} to 1",
+                found=f"{field} {values}",
+                do="divide those of values from 0 to 255 by 255, in the card and the Encoder",
+            )
     if not family.has(card.name):
         raise BrokenRuleError(f"{of}.has must know every network of `cards`", found=card.name)
 

@@ -8,8 +8,10 @@ from torch import Tensor
 from usmt.backbone_family import BackboneFamily, Encoder
 from usmt.errors import PluginError
 from usmt.model.backbone import Backbone
+from usmt.model.encoder_faults import check_encoder
 from usmt.model.weights import Provenance
-from usmt.testing.broken_rule import BrokenRuleError, described, keeping
+from usmt.testing.broken_rule import BrokenRuleError, keeping
+from usmt.testing.fixed_seed import fixed_seed
 
 ROUNDING = 1e-4
 """What equal maps may differ by, over the largest value: sums in another order."""
@@ -30,16 +32,20 @@ def built(
     given = f"{name}, image_size={image_size}, drop_path={drop_path}, pretrained={pretrained}"
     with (
         keeping(f"{of}.build must build every network that `has` knows", given=given),
-        torch.random.fork_rng(devices=[]),
+        fixed_seed(seed),
     ):
-        torch.manual_seed(seed)
         encoder = family.build(
             name, image_size=image_size, maps=maps, drop_path=drop_path, pretrained=pretrained
         )
-    if not isinstance(encoder, Encoder):
+    try:
+        check_encoder(name, family, encoder)
+    except PluginError as error:
         raise BrokenRuleError(
-            f"{of}.build must give a usmt.Encoder", given=given, found=described(encoder)
-        )
+            f"{of}.build must give a usmt.Encoder, whose blocks are what they say",
+            given=given,
+            found=error.message,
+            do="a Block names the block's feed-forward part, or has mlp=None where there is none",
+        ) from error
     return encoder
 
 
@@ -51,7 +57,7 @@ def as_trained(family: BackboneFamily, name: str, encoder: Encoder, image_size: 
         try:
             return Backbone(name, encoder, image_size, Provenance("none"))
         except PluginError as error:
-            do = "" if error.__cause__ else "leave class tokens out"
+            do = "" if error.__cause__ else "give a list of maps, and leave class tokens out"
             raise BrokenRuleError(rule, given=given, found=error.message, do=do) from error
 
 
@@ -63,8 +69,7 @@ def images_of(image_size: int, rows: int = 3) -> Tensor:
 
 def seeded(backbone: Backbone, images: Tensor, seed: int = 0) -> list[Tensor]:
     """Its maps, what it draws at random being the same for the same seed."""
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with torch.no_grad(), fixed_seed(seed):
         maps: list[Tensor] = backbone(images)
     return maps
 

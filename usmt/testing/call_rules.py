@@ -45,6 +45,14 @@ def check_class(task_type: Any) -> None:
                 + (f" that derives from usmt.{base.__name__}" if base is not object else ""),
                 found=described(value),
             )
+    try:
+        isinstance(None, task_type.Result)
+    except TypeError as error:
+        raise BrokenRuleError(
+            f"{name}.Result must be a class whose objects isinstance can tell, such as a dataclass",
+            found=f"{task_type.Result.__name__}: {error}",
+            do="for a TypedDict write Result = dict; mark a Protocol @typing.runtime_checkable",
+        ) from None
 
 
 def made(task_type: type[TaskType], options: TaskTypeOptions | None) -> TaskType:

@@ -1,6 +1,4 @@
-"""What a dataset makes of damaged files. The files of the user are not touched: a copy of the root
-is read, or where that would be too large a folder of links, and files of it are replaced by damaged
-ones.
+"""What a dataset makes of damaged files, and of others that are sound, in a copy of its root.
 
 Python tells which files it opens, libraries that are not written in it do not. Theirs are found by
 what changes when they are emptied.
@@ -9,9 +7,9 @@ what changes when they are emptied.
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,14 +17,12 @@ from usmt.dataset import Dataset, Record
 from usmt.errors import DataError
 from usmt.task_spec import TaskSpec
 from usmt.testing.broken_rule import BrokenRuleError, keeping
+from usmt.testing.changed_files import STILLS, changes
+from usmt.testing.copied_root import Copy, is_binary
 from usmt.testing.equality import same
 from usmt.testing.other_process import Reading, read_elsewhere
 from usmt.testing.record_rules import told
 
-STILLS = (".png", ".jpg", ".jpeg", ".bmp")
-"""Files of one image each. What may hold many (.gif, .dcm, .nii) is opened to count them."""
-COPIED = 64 * 2**20
-"""Bytes up to which a root is copied."""
 MOST_IMAGES = 2000
 """Images of a root up to which `records` is tried without them."""
 MOST_TRIED = 200
@@ -35,6 +31,8 @@ MOST_RECORDS = 6
 """Records of all tasks whose files are damaged, two of each task at most."""
 MOST_DAMAGED = 8
 """Files of one record."""
+MOST_TEXTS = 4
+"""Files of one record that `records` reads."""
 
 
 def check_damage(dataset: Dataset, tasks: Sequence[TaskSpec], readings: Sequence[Reading]) -> None:
@@ -58,6 +56,8 @@ def check_damage(dataset: Dataset, tasks: Sequence[TaskSpec], readings: Sequence
         opened = read_elsewhere(copied, tasks, keys).opened if chosen else {}
         done: set[tuple[str, Path]] = set()
         for task, reading in chosen:
+            rest_of = [each.key for each in readings if each.task == task.id]
+            other = next((key for key in rest_of if key != reading.key), None)
             by_python = {Path(os.path.normpath(each)) for each in opened[task.id, reading.key]}
             known = [path for path in copy.files if path in by_python]
             rest = [path for path in copy.binary if path not in by_python]
@@ -68,54 +68,29 @@ def check_damage(dataset: Dataset, tasks: Sequence[TaskSpec], readings: Sequence
                 if (task.id, path) not in done:
                     done.add((task.id, path))
                     _check_file(copied, task, reading, path, copy)
+                    _check_changes(copied, task, reading, path, copy, other)
+            if reading.fingerprint is None:
+                continue
+            # What a label comes from is often read by `records`, for all of them.
+            texts = copy.texts_near(reading.key, by_python)
+            for path in islice(_that_matter(copied, task, reading, texts, copy), MOST_TEXTS):
+                if (task.id, path) not in done:
+                    done.add((task.id, path))
+                    _check_changes(copied, task, reading, path, copy, other)
 
 
 def _chosen(
     copied: Dataset, tasks: Sequence[TaskSpec], readings: Sequence[Reading]
 ) -> Iterator[tuple[TaskSpec, Reading]]:
-    """The first record of each task and then the last, of those that the copy has."""
+    """The first record of each task and then the last, of those that the copy has, as it has them:
+    a fingerprint may depend on where the files are."""
     of_task = {task.id: [each for each in readings if each.task == task.id] for task in tasks}
     firsts = [(task, each) for task in tasks for each in of_task[task.id][:1]]
     lasts = [(task, each) for task in tasks for each in of_task[task.id][1:][-1:]]
     for task, reading in (firsts + lasts)[:MOST_RECORDS]:
-        if _as_before(_read(copied, task, reading.key), reading):
-            yield task, reading
-
-
-class Copy:
-    """A copy of a root, or of its folders with links to its files."""
-
-    def __init__(self, root: Path, folder: Path) -> None:
-        self.root, self._aside = folder / "copy" / root.name, folder / "aside"
-        self._aside.mkdir()
-        files = [Path(of) / name for of, _, names in os.walk(root) for name in names]
-        small = sum(file.stat().st_size for file in files if file.exists()) <= COPIED
-        for of, _, _ in os.walk(root):
-            (self.root / Path(of).relative_to(root)).mkdir(parents=True)
-        self.files = sorted(self.root / file.relative_to(root) for file in files if file.is_file())
-        for file in files:
-            target = self.root / file.relative_to(root)
-            if small and file.is_file():
-                shutil.copy2(file, target)
-            else:
-                target.symlink_to(file)
-        self.binary = [path for path in self.files if _is_binary(path)]
-
-    @contextmanager
-    def damaged(
-        self, files: Sequence[Path], damage: Callable[[Path, Path], None]
-    ) -> Iterator[None]:
-        """While this lasts the files are damaged ones; `damage` writes one, given the whole."""
-        kept = [(path, self._aside / str(number)) for number, path in enumerate(files)]
-        for path, whole in kept:
-            path.rename(whole)
-            damage(whole, path)
-        try:
-            yield
-        finally:
-            for path, whole in kept:
-                path.unlink()
-                whole.rename(path)
+        there = _read(copied, task, reading.key)
+        if there is not None and _as_before(there, reading):
+            yield task, there
 
 
 def _emptied(_whole: Path, path: Path) -> None:
@@ -130,6 +105,10 @@ def _halved(whole: Path, path: Path) -> None:
 def _zeroed(whole: Path, path: Path) -> None:
     path.touch()
     os.truncate(path, whole.stat().st_size)
+
+
+def _filled(content: bytes, _whole: Path, path: Path) -> None:
+    path.write_bytes(content)
 
 
 def _check_records_read_no_image(
@@ -161,25 +140,26 @@ def _check_records_read_no_image(
 
 def _that_matter(
     copied: Dataset, task: TaskSpec, reading: Reading, files: Sequence[Path], copy: Copy
-) -> list[Path]:
+) -> Iterator[Path]:
     """The files without which the record is not read as it was, by halves."""
     if not files:
-        return []
+        return
     with copy.damaged(files, _emptied):
         try:
             if _as_before(_read(copied, task, reading.key), reading):
-                return []
+                return
         except Exception:  # told when it is known which file it is
             pass
     if len(files) == 1:
-        return list(files)
+        yield files[0]
+        return
     half = len(files) // 2
-    halves = (files[:half], files[half:])
-    return [path for each in halves for path in _that_matter(copied, task, reading, each, copy)]
+    for each in (files[:half], files[half:]):
+        yield from _that_matter(copied, task, reading, each, copy)
 
 
 def _check_file(copied: Dataset, task: TaskSpec, reading: Reading, path: Path, copy: Copy) -> None:
-    binary = _is_binary(path)
+    binary = is_binary(path)
     name, place = type(copied).__name__, path.relative_to(copy.root)
     for how, damage in (("emptied", _emptied), ("cut in half", _halved)):
         given = f"task {task.id}, record {reading.key!r}, {place} {how}"
@@ -198,14 +178,39 @@ def _check_file(copied: Dataset, task: TaskSpec, reading: Reading, path: Path, c
                 found="it was read as if nothing were wrong",
                 do="never put anything in the place of what cannot be read",
             )
-        if found.fingerprint is not None and found.fingerprint == reading.fingerprint:
-            raise BrokenRuleError(
-                f"{name}.fingerprint must change when image or label would be read otherwise",
-                given=given,
-                expected="another text, or None",
-                found="the same as before",
-                do="usmt.fingerprint_files hashes the files and what else the label comes from",
-            )
+        _check_fingerprint(name, given, found, reading)
+
+
+def _check_changes(
+    copied: Dataset,
+    task: TaskSpec,
+    reading: Reading,
+    path: Path,
+    copy: Copy,
+    other: str | None,
+) -> None:
+    """A file that is sound and reads otherwise is read anew."""
+    if reading.fingerprint is None:
+        return
+    name, place = type(copied).__name__, path.relative_to(copy.root)
+    rule = f"{name}: what cannot be read must be a DataError or a defect that names it"
+    for how, content in changes(path, copy.files, reading.key, other):
+        given = f"task {task.id}, record {reading.key!r}, {place} {how}"
+        with copy.damaged([path], partial(_filled, content)), keeping(rule, given=given):
+            found = _read(copied, task, reading.key)
+        if found is not None and not _as_before(found, reading):
+            _check_fingerprint(name, given, found, reading)
+
+
+def _check_fingerprint(name: str, given: str, found: Reading, reading: Reading) -> None:
+    if found.fingerprint is not None and found.fingerprint == reading.fingerprint:
+        raise BrokenRuleError(
+            f"{name}.fingerprint must change when image or label would be read otherwise",
+            given=given,
+            expected="another text, or None",
+            found="the same as before, so that training would go on with what is in the cache",
+            do="usmt.fingerprint_files hashes the files and what else the label comes from",
+        )
 
 
 def _read(copied: Dataset, task: TaskSpec, key: str) -> Reading | None:
@@ -219,11 +224,6 @@ def _read(copied: Dataset, task: TaskSpec, key: str) -> Reading | None:
         return Reading(task.id, key, image, label, fresh.fingerprint(record))
     except DataError:
         return None
-
-
-def _is_binary(path: Path) -> bool:
-    with path.open("rb") as file:
-        return b"\0" in file.read(4096)
 
 
 def _as_before(found: Reading | None, reading: Reading) -> bool:

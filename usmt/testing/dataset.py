@@ -20,6 +20,7 @@ from usmt.testing.plugin_line import placed
 from usmt.testing.record_rules import check_defect, check_reading, check_records, spread
 from usmt.testing.whole_rules import check_elsewhere, check_whole
 
+ANY_TYPE = "look at task.type first; [] for a task that is served, else one or more reasons"
 CARD = ("title", "organ", "licence", "obtain", "sources", "files")
 """What a card must tell of a dataset that people have to get."""
 
@@ -36,7 +37,8 @@ def check_dataset(
     images: int = 10,
 ) -> None:
     """Checks that a dataset keeps its contract on real files, which are only read: another process
-    must find and read the same, and files of a copy are damaged.
+    must find and read the same, and files of a copy are damaged and changed. They must be good
+    files: an image or label that cannot be read belongs to a record with a defect, or nowhere.
 
     Args:
         dataset: the class, or an instance.
@@ -166,15 +168,9 @@ def _check_class(cls: type[Dataset]) -> None:
 
 
 def _check_fit(cls: type[Dataset], tasks: Sequence[TaskSpec], unfit: Sequence[TaskSpec]) -> None:
+    _misfits(cls, _of_another_type(tasks[0]))
     for task in (*tasks, *unfit):
-        with keeping(f"{cls.__name__}.misfits must never raise", given=f"the task {task.id}"):
-            misfits = cls.misfits(task)
-        if not isinstance(misfits, list) or not all(isinstance(each, str) for each in misfits):
-            raise BrokenRuleError(
-                f"{cls.__name__}.misfits must return a list of texts",
-                given=f"the task {task.id}",
-                found=described(misfits),
-            )
+        misfits = _misfits(cls, task)
         if any(task is each for each in unfit):
             if not misfits:
                 raise BrokenRuleError(
@@ -195,6 +191,26 @@ def _check_fit(cls: type[Dataset], tasks: Sequence[TaskSpec], unfit: Sequence[Ta
             given=f"the task {task.id}, layout {task.layout}",
         ):
             cls.Layout.model_validate(task.layout)
+
+
+def _misfits(cls: type[Dataset], task: TaskSpec) -> list[str]:
+    given = f"the task {task.id} ({task.type})"
+    with keeping(f"{cls.__name__}.misfits must never raise", given=given, do=ANY_TYPE):
+        misfits = cls.misfits(task)
+    if not isinstance(misfits, list) or not all(isinstance(each, str) for each in misfits):
+        raise BrokenRuleError(
+            f"{cls.__name__}.misfits must return a list of texts",
+            given=given,
+            found=described(misfits),
+            do=ANY_TYPE,
+        )
+    return misfits
+
+
+def _of_another_type(task: TaskSpec) -> TaskSpec:
+    """A spec with the same layout and none of the fields of its type, as any user may write."""
+    fields = {name: getattr(task, name) for name in TaskSpec.model_fields}
+    return TaskSpec.model_construct(**fields | {"type": "another_type"})
 
 
 def _task_types(tasks: Sequence[TaskSpec], given: Sequence[type[TaskType]]) -> dict[str, TaskType]:

@@ -34,11 +34,12 @@ def check_encoder(
         again: the network, built a second time from the same seed.
     """
     of = type(family).__name__
-    _check_card(family, card, backbone, images.shape[-1])
     backbone.eval()
     with keeping(f"{of}: `maps` must work in eval mode, for any number of images"):
         given = seeded(backbone, images)
         _check_maps(of, given, maps)
+        # Only now: of maps that come deep to shallow it would say that the card is wrong.
+        _check_card(family, card, backbone, images.shape[-1])
         for what, other, do in (
             (
                 "two passes in eval mode",
@@ -193,7 +194,11 @@ def check_gradients(of: str, backbone: Backbone, images: Tensor) -> None:
     backbone.train()
     with keeping(f"{of}: a batch of one image must be trainable, for batches may be that small"):
         backbone(images[:1])
-    trained = {name: p for name, p in backbone.vit.named_parameters() if p.requires_grad}
+    trained = {
+        name: parameter
+        for name, parameter in backbone.vit.named_parameters()
+        if parameter.requires_grad and parameter.numel()
+    }
     if not trained:  # an encoder that is frozen on purpose
         return
     generator = torch.Generator().manual_seed(6)

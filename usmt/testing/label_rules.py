@@ -105,13 +105,15 @@ def _check_targets(subject: Subject) -> None:
         target, _ = target_of(subject, label, size, (64, 96))
         again, _ = target_of(subject, label, size, (64, 96))
         rule = f"{subject.name}.target must give tensors by name, the same each time"
-        if not isinstance(target, Mapping) or not all(
-            isinstance(value, Tensor) for value in target.values()
+        if (
+            not isinstance(target, dict)
+            or not target
+            or not all(isinstance(value, Tensor) for value in target.values())
         ):
             raise BrokenRuleError(
-                rule, expected="a dict of torch tensors", found=described(target), do="use tensors"
+                rule, expected="a dict of torch tensors, one or more", found=described(target)
             )
-        if not same(dict(target), dict(again)):
+        if not same(target, again):
             raise BrokenRuleError(
                 rule,
                 found="two calls gave two targets",

@@ -42,14 +42,19 @@ def _check_steps(subject: Subject, batch: Target) -> None:
     ]
     if not learnt:  # then only the backbone learns, and its maps stand for it
         learnt = [one.requires_grad_() for one in maps]
-    unused = {name for name, parameter in parts.named_parameters() if parameter.requires_grad}
+    unused = {
+        name
+        for name, parameter in parts.named_parameters()
+        if parameter.requires_grad and parameter.numel()
+    }
     floor = float(loss_of(subject, _ideal_batch(subject, batch), batch).mean())
     optimizer = torch.optim.AdamW(learnt, lr=0.01)
     losses: list[float] = []
     for step in range(PATIENCE):
         loss = loss_of(subject, parts(maps), batch).mean()
         losses.append(loss.item())
-        if step >= STEPS and losses[-1] - floor < 0.95 * (losses[0] - floor):
+        # A part that is left out at random needs more steps before it takes part.
+        if step >= STEPS and not unused and losses[-1] - floor < 0.95 * (losses[0] - floor):
             break
         optimizer.zero_grad()
         with keeping(

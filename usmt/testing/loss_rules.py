@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping
 from usmt.testing.equality import same
+from usmt.testing.fixed_seed import fixed_seed
 from usmt.testing.label_rules import target_of
 from usmt.testing.network_rules import (
     INPUT,
@@ -25,6 +26,9 @@ from usmt.testing.network_rules import (
 from usmt.testing.subject import Subject
 
 Target = dict[str, Tensor]
+
+ROUNDING = 1e-5
+"""What equal losses may differ by."""
 
 LOUD = 60.0
 """A network that is sure of itself: probabilities of it are 0 or 1 in float32, but its exponential
@@ -79,22 +83,41 @@ def _check_finite(subject: Subject, loss: Tensor, where: str) -> None:
 
 
 def _check_rows(subject: Subject, batch: Target) -> None:
-    rows, parts = len(subject.labels), parts_of(subject).eval()
+    parts = parts_of(subject).eval()
+    rows = list(range(len(subject.labels)))
     with torch.no_grad():
-        prediction = parts(random_maps(parts.features, rows))
-        losses = loss_of(subject, prediction, batch)
-        for row in range(rows):
-            only = slice(row, row + 1)
-            alone = tree_map(lambda tensor, only=only: tensor[only], prediction)
-            loss = loss_of(subject, alone, {name: tensor[only] for name, tensor in batch.items()})
-            if not torch.allclose(loss, losses[only], atol=1e-5):
-                raise BrokenRuleError(
-                    f"{subject.name}.loss must compute each row from that row alone",
-                    given=f"row {row}, alone and among {rows} rows",
-                    expected=f"{loss.tolist()} both times",
-                    found=f"{losses[only].tolist()} among the others",
-                    do="reduce over the dimensions of a row; `reduction='none'` helps",
-                )
+        prediction = parts(random_maps(parts.features, len(rows)))
+
+    def losses(of: list[int], seed: int = 0) -> Tensor:
+        with fixed_seed(seed), torch.no_grad():
+            return loss_of(
+                subject,
+                tree_map(lambda tensor: tensor[of], prediction),
+                {name: tensor[of] for name, tensor in batch.items()},
+            )
+
+    among = losses(rows)
+    if not torch.allclose(again := losses(rows), among, atol=ROUNDING):
+        raise BrokenRuleError(
+            f"{subject.name}.loss must give the same for the same seed",
+            given="one batch twice, each time after torch.manual_seed(0)",
+            expected=str(among.tolist()),
+            found=str(again.tolist()),
+            do="draw from torch's own generator only, and keep nothing from call to call",
+        )
+    # Where places, say, are drawn at random, those of the first of as many rows are the same again.
+    draws = not torch.equal(losses(rows, seed=1), among)
+    tried = [[0, *[1] * (len(rows) - 1)]] if draws else [[row] for row in rows]
+    for of in tried:
+        loss = losses(of)[0]
+        if not torch.allclose(loss, among[of[0]], atol=ROUNDING):
+            raise BrokenRuleError(
+                f"{subject.name}.loss must compute each row from that row alone",
+                given=f"row {of[0]}, {'beside others' if draws else 'alone'} and among all rows",
+                expected=f"{loss:.6g} both times",
+                found=f"{among[of[0]]:.6g} among all rows",
+                do="reduce over the dimensions of a row; `reduction='none'` helps",
+            )
 
 
 def check_steep(subject: Subject, prediction: Any, batch: Target, leaves: list[Tensor]) -> None:

@@ -13,6 +13,7 @@ from usmt.model.moe import MoE, TaskConditioning
 from usmt.testing.broken_rule import BrokenRuleError, keeping
 from usmt.testing.built_network import distance, seeded
 from usmt.testing.encoder_rules import reached
+from usmt.testing.fixed_seed import fixed_seed
 
 TASKS = 2
 TASK_WIDTH = 8
@@ -61,8 +62,7 @@ def _mixed(
         ),
         torch.no_grad(),
     ):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with fixed_seed():
             mixed = Mixed(backbone, top_k)
         at_first = mixed.eval()(images)
     if apart := distance(dense, at_first):
@@ -105,12 +105,15 @@ def _gradients(mixed: Mixed, images: Tensor) -> list[Tensor]:
     mixed.train()
     mixed.zero_grad()
     generator = torch.Generator().manual_seed(8)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with fixed_seed():
         maps = mixed(images)
         factors = [torch.randn(one.shape, generator=generator) for one in maps]
         torch.stack([(a * b).sum() for a, b in zip(maps, factors, strict=True)]).sum().backward()
-    gradients = [p.grad.detach().clone() for p in mixed.parameters() if p.grad is not None]
+    gradients = [
+        parameter.grad.detach().clone()
+        for parameter in mixed.parameters()
+        if parameter.grad is not None and parameter.numel()
+    ]
     mixed.zero_grad()
     largest = max(one.abs().max().item() for one in gradients)
     return [one / max(largest, 1e-12) for one in gradients]

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from usmt.errors import UsmtError
 from usmt.task_type import Features, Size
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping
+from usmt.testing.fixed_seed import fixed_seed
 from usmt.testing.subject import Subject
 
 INPUT: Size = (64, 96)
@@ -31,8 +32,7 @@ class Parts(nn.Module):
         super().__init__()
         self.features = features
         self.owner = subject.name
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with fixed_seed():
             self.decoder = subject.type.decoder(features)
             self.channels = _channels(subject, self.decoder, features)
             self.head = subject.type.head(subject.spec, self.channels)
@@ -191,8 +191,7 @@ def _check_rows_in_training(subject: Subject) -> None:
         maps = random_maps(parts.features, rows)
         for one in maps:
             one[1:] = others * one[1:] + (others - 1)
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(1)
+        with fixed_seed(1), torch.no_grad():
             first.append(tree_map(lambda tensor: tensor[:1], parts(maps)))
     if not _alike(*first):
         guilty = [

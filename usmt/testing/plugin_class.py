@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from usmt.plugin_checks import method_remarks
 from usmt.testing.broken_rule import BrokenRuleError, described
 
 
@@ -20,4 +21,11 @@ def check_class(plugin_class: type, base: type) -> None:
             f"{of}.name must be a word of letters, digits and _, by which users call it",
             found="nothing" if name is None else described(name),
             do=f"""set e.g. name = "{of.lower()}" in the class""",
+        )
+    if remarks := method_remarks(plugin_class, base):
+        raise BrokenRuleError(
+            f"{of} must not define what is nearly a name of usmt.{base.__name__}: it would never "
+            "be called",
+            found="; ".join(remarks),
+            do="correct the name; what is meant as it is gets another name, or one with a _ first",
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from usmt.data.repeated_keys import repeated_keys
 from usmt.dataset import Dataset, Record
 from usmt.errors import DataError
 from usmt.task_spec import TaskSpec
@@ -39,19 +40,18 @@ def check_records(dataset: Dataset, task: TaskSpec) -> list[Record]:
         )
     if list(map(told, records)) != list(map(told, again)):
         raise BrokenRuleError(f"{name}.records must be the same each time", given=f"task {task.id}")
-    keys: dict[str, Record] = {}
-    sides: dict[str, Record] = {}
     for record in records:
         _check_record(name, task, record)
-        if record.key in keys:
-            raise BrokenRuleError(
-                f"{name}.records must give each record of a task a key of its own",
-                given=f"task {task.id}",
-                found=f"'{record.key}' at {keys[record.key].place} and at {record.place}",
-                do="keep both, with a defect that says so, or put what tells them apart into the "
-                "key",
-            )
-        keys[record.key] = record
+    for twice in repeated_keys(dataset.name, records):
+        raise BrokenRuleError(
+            f"{name}.records must give each record of a task a key of its own",
+            given=f"task {task.id}, the record at {twice.place}",
+            found=twice.reason,
+            do="put what tells them apart into the key, or give all but the first a defect that "
+            "says so",
+        )
+    sides: dict[str, Record] = {}
+    for record in records:
         if record.defect is not None:
             continue
         other = sides.setdefault(record.source_id, record)
@@ -105,7 +105,18 @@ def check_reading(dataset: Dataset, record: Record, task: TaskSpec, of: TaskType
     name, given = type(dataset).__name__, f"task {task.id}, {record.place}"
     rule = f"{name}: what `records` gives without a defect must be readable"
     with keeping(rule, given=given, do="give the record a defect, or read it"):
-        image, label = dataset.read_image(record), dataset.read_label(record, task)
+        try:
+            image, label = dataset.read_image(record), dataset.read_label(record, task)
+        except DataError as error:
+            raise BrokenRuleError(
+                f"{name}: the files that the check is given must be good",
+                given=f"{given}, a record without a defect",
+                expected="an image and a label",
+                found=f"DataError: {error.message}",
+                do="mend the file, or leave it out of the test's root: a broken image is a "
+                "DataError when it is read, and not a defect, for `records` reads no image. Where "
+                "`records` can tell, by a row or a file that is missing, give the record a defect",
+            ) from error
         again = dataset.read_image(record), dataset.read_label(record, task)
         fingerprints = [dataset.fingerprint(record) for _ in range(2)]
         pixel = dataset.pixel_size(record)

@@ -11,6 +11,7 @@ from usmt.model.backbone import Backbone
 from usmt.testing.broken_rule import BrokenRuleError, keeping
 from usmt.testing.built_network import as_trained, built, distance, images_of, seeded
 from usmt.testing.encoder_rules import check_finite, check_rows
+from usmt.testing.fixed_seed import fixed_seed
 
 DROP_PATH = 0.5
 
@@ -81,8 +82,7 @@ def _check_drop_path(
             do="register tensors as parameters or buffers; leave blocks out in training alone",
         )
     rule = f"{of}: the network must be trainable with {settings}"
-    with keeping(rule), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with keeping(rule), fixed_seed():
         given = trained.train()(images)
         check_finite(of, given, f"train mode, {settings}")
         if given[-1].requires_grad:

@@ -57,10 +57,11 @@ class Subject:
 
     def check_is_result(self, result: Any, source: str) -> None:
         """Raises BrokenRuleError for what is not as the class says that results are."""
-        if not isinstance(result, self.type.Result):
+        declared = self.type.Result
+        if not isinstance(result, (float, int) if declared is float else declared):
             raise BrokenRuleError(
                 f"{self.name}: {source} must give what the class names as `Result`",
-                expected=f"a {self.type.Result.__name__}",
+                expected=f"a {declared.__name__}",
                 found=described(result),
             )
 

@@ -107,6 +107,7 @@ def check_task_type(
 
 def _check_rules(subject: Subject) -> None:
     # They need torch, which the modules that plugins import must not.
+    from usmt.testing.fixed_seed import fixed_seed
     from usmt.testing.geometry_rules import check_geometry, check_placed
     from usmt.testing.label_rules import check_labels
     from usmt.testing.learning_rules import check_learning
@@ -124,7 +125,8 @@ def _check_rules(subject: Subject) -> None:
     for asked, checks in rules.items():
         before = _copied(subject)
         for check in checks:
-            check(subject)
+            with fixed_seed():
+                check(subject)
         _check_untouched(subject, before, asked)
 
 

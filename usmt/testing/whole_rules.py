@@ -10,7 +10,7 @@ from usmt.dataset import Dataset, Record
 from usmt.errors import Defect
 from usmt.task_spec import TaskSpec
 from usmt.testing.broken_rule import BrokenRuleError, described, keeping
-from usmt.testing.damaged_copy import STILLS
+from usmt.testing.changed_files import STILLS
 from usmt.testing.equality import same
 from usmt.testing.other_process import Reading, read_elsewhere
 from usmt.testing.record_rules import spread, told
@@ -36,7 +36,8 @@ def check_whole(
             raise BrokenRuleError(f"{name}.{what}", found=described(given))
     rule = f"{name}.all_records must hold what `records` gives: the split is drawn over it"
     counts = Counter((record.task, record.key) for record in everything)
-    of_split = {(each.task, each.key): (each.source_id, each.split) for each in everything}
+    # Of those that share a key the first counts: the others have a defect.
+    of_split = {(each.task, each.key): (each.source_id, each.split) for each in everything[::-1]}
     for task in tasks:
         missing = [r.key for r in found[task.id] if (task.id, r.key) not in counts]
         if missing:
@@ -45,15 +46,17 @@ def check_whole(
                 given=f"task {task.id}",
                 found=f"{len(missing)} records are missing, e.g. {missing[0]!r}",
             )
+        of_task = Counter(record.key for record in found[task.id])
         for record in found[task.id]:
-            if counts[task.id, record.key] > 1:
+            if counts[task.id, record.key] != of_task[record.key]:
                 raise BrokenRuleError(
                     rule,
-                    given=f"task {task.id}, record {record.key!r}",
-                    expected="each record once",
-                    found=f"it is there {counts[task.id, record.key]} times",
+                    given=f"task {task.id}, the key {record.key!r}",
+                    expected=f"{of_task[record.key]} times, as in `records`",
+                    found=f"{counts[task.id, record.key]} times",
                 )
-            if of_split[task.id, record.key] != (record.source_id, record.split):
+            sides = record.source_id, record.split
+            if record.defect is None and of_split[task.id, record.key] != sides:
                 raise BrokenRuleError(
                     rule,
                     given=f"task {task.id}, record {record.key!r}",

@@ -73,6 +73,8 @@ def evaluate_run(
     catalogue: Catalogue,
     plugins: Plugins,
     output: Output,
+    *,
+    skip_bad: bool = False,
 ) -> dict[str, Any]:
     """Scores a run's best weights on one side of its frozen split.
 
@@ -81,12 +83,15 @@ def evaluate_run(
             of other data that the run's split knows stay on the side that they were on, and so do
             new ones of a source or group that it knows; all others count as test.
         only: ids of the tasks to score; empty for all of the run's.
+        skip_bad: leaves records with defects out, also where the run was trained without that.
 
     Returns what scores-SIDE.json holds, with the run's folder.
     """
     folder = RunFolder(path)
     trained = folder.settings()
     settings = trained.model_copy(update={"data": dict(data)}) if data else trained
+    if skip_bad:
+        settings = settings.model_copy(update={"skip_bad": True})
     settings = _as_can_be_had(settings, output)
     specs = read_specs(folder, plugins)
     chosen = _chosen(specs, only)

@@ -184,14 +184,19 @@ def validate(run: Run) -> Evaluation:
 
 
 def check_selections(run: Run, evaluation: Evaluation) -> None:
-    """Raises PluginError for selection scores that the best weights cannot be chosen by. One that
-    is not defined (NaN) may come of a network that went astray: it is no better than what there
-    is, if there is anything."""
+    """Raises PluginError for selection scores that the best weights cannot be chosen by, and
+    TrainingError for one that is not defined while there are no best weights yet."""
     for name, value in evaluation.selections.items():
-        if math.isfinite(run.best) and math.isnan(value):
-            continue
-        task = run.tasks[name]
-        task_type_calls.check_selection(task.type, task.spec, value, evaluation.scores[name])
+        task, scores = run.tasks[name], evaluation.scores[name]
+        task_type_calls.check_selection(task.type, task.spec, value, scores)
+        if math.isnan(value) and not math.isfinite(run.best):
+            undefined = ", ".join(each for each, score in scores.items() if math.isnan(score))
+            raise TrainingError(
+                f"task {name}: no weights can be chosen, for {undefined} is not defined (NaN) on "
+                "the validation side",
+                hint="Either the side lacks a class (usmt data check tells) or the network went "
+                "astray: lower the learning rates, or set optimizer.clip",
+            )
 
 
 def _gather_routing(learner: Learner) -> None:

@@ -13,7 +13,6 @@ from typing import Literal
 from usmt import dataset_calls
 from usmt.data.collection import TaskData, dataset_of, open_datasets
 from usmt.data.images import Images, has_fingerprints
-from usmt.data.loader import reading
 from usmt.dataset import Record, Side
 from usmt.errors import ConfigError, DataError, Defect, UsmtError
 from usmt.output import Output
@@ -123,8 +122,7 @@ def _prepare(images: Images, pair: tuple[TaskData, Record]) -> Outcome:
     if images.from_disk(task, record) is not None:
         return "present"
     try:
-        with reading(task, record):
-            images.prepare(task, record)
+        images.prepare(task, record)
     except DataError as error:
         reason = error.message.removeprefix(f"{record.place}: ")
         return Defect(task.spec.id, record.place, reason, "image")

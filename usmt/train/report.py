@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from usmt.data.collection import Collection
+from usmt.data.collection import Collection, TaskData
 from usmt.data.empty_sides import empty_sides
 from usmt.dataset import Record
 from usmt.output import Output
+from usmt.task_type_calls import asking
 from usmt.train.audit import Audit
 
 SYNTHETIC = (
@@ -22,9 +23,10 @@ def say_data(collection: Collection, output: Output) -> None:
     """Which data are trained on, and what was left out."""
     if collection.synthetic:
         output.warning(SYNTHETIC)
+    classes = {task.spec.id: _classes_of(task) for task in collection.tasks}
     for name, split in collection.splits.items():
         output.note(f"{name}: {split.describe()}")
-        for defect in empty_sides(split, _records_of(collection, name)):
+        for defect in empty_sides(split, _records_of(collection, name), classes):
             output.warning(str(defect))
     unused = sum(task.unused for task in collection.tasks)
     if unused:
@@ -53,6 +55,11 @@ def _records_of(collection: Collection, dataset: str) -> list[Record]:
         for side in task.records.values()
         for record in side
     ]
+
+
+def _classes_of(task: TaskData) -> list[str]:
+    with asking(task.type, task.spec, "classes"):
+        return list(task.type.classes(task.spec))
 
 
 def say_audit(audit: Audit, collection: Collection, output: Output) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from accelerate.utils import broadcast_object_list
 from usmt import task_type_calls
 from usmt.data.collection import Collection, default_data
 from usmt.data.split import Split
-from usmt.errors import ConfigError
+from usmt.errors import ConfigError, PluginError
 from usmt.evaluate.gallery import draw_gallery
 from usmt.model.find_backbone import find_backbone
+from usmt.model.weights import weight_file
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
@@ -65,11 +65,8 @@ def train(
     run = _prepare(settings, folder, specs, catalogue, plugins, accelerator, output)
     if dry_run:
         return _told({"audit": asdict(_audit(run)), "folder": None}, run.output)
-    was_there = folder.path.is_dir()
-    if run.main:
-        folder.begin(run.settings, specs, run.collection.splits, run.collection.skipped)
-    accelerator.wait_for_everyone()
-    with _taken_back(run, was_there):
+    with _begun(run, specs) if run.main else nullcontext():
+        accelerator.wait_for_everyone()
         return _train(run)
 
 
@@ -113,7 +110,7 @@ def _prepare(
 ) -> Run:
     voice = output if accelerator.is_main_process else Output.silent()
     types = make_types(specs, plugins, settings.task_types)
-    find_backbone(plugins, settings.backbone.name)  # a wrong name is told before the data are read
+    _check_backbone(settings, plugins, load=checkpoint is None)
     for spec in specs:  # they would be asked for after the first epoch
         task_type_calls.metrics(types[spec.type], spec)
     collection = make_collection(settings, specs, types, catalogue, plugins, voice, frozen)
@@ -127,6 +124,13 @@ def _prepare(
         go_on(run, checkpoint)
     say_audit(_audit(run), collection, voice)
     return run
+
+
+def _check_backbone(settings: RunSettings, plugins: Plugins, *, load: bool) -> None:
+    """What would be told when the data are read, which may take long."""
+    find_backbone(plugins, settings.backbone.name)
+    if load and settings.backbone.weights not in ("pretrained", "none"):
+        weight_file(settings.backbone.weights)
 
 
 def _check_free(path: Path) -> None:
@@ -172,21 +176,36 @@ def _train(run: Run) -> dict[str, Any]:
 
 
 @contextmanager
-def _taken_back(run: Run, was_there: bool) -> Iterator[None]:
-    """Removes what `begin` wrote if the run fails before anything else is in its folder: the
-    command can then be given again. A run that is stopped by hand can be gone on with."""
+def _begun(run: Run, specs: Sequence[TaskSpec]) -> Iterator[None]:
+    """The run's folder with its settings, specs and splits. If the run fails before anything else
+    is in it, they are removed, so that the command can be given again. A run that is stopped by
+    hand can be gone on with."""
     path = run.folder.path
-    begun = set(path.rglob("*"))
+    _check_free(path)  # once more: it may be long since the first time
+    new = [each for each in (path, *path.parents) if not each.exists()]
+    begun: set[Path] | None = None
     try:
+        run.folder.begin(run.settings, specs, run.collection.splits, run.collection.skipped)
+        begun = set(path.rglob("*"))
         yield
     except Exception:
-        if run.main and set(path.rglob("*")) == begun:
-            for each in path.iterdir():
-                shutil.rmtree(each) if each.is_dir() else each.unlink()
-            if not was_there:
-                path.rmdir()
-            run.output.note(f"nothing was trained yet, and {path} is as it was before")
+        there = set(path.rglob("*"))
+        if begun in (None, there):
+            _remove(there, new)
+            run.output.note(f"there is no checkpoint yet, and {path} is as it was before")
         raise
+
+
+def _remove(written: Set[Path], new: Sequence[Path]) -> None:
+    """Files and folders, and then the `new` ones around them, as far as they are empty."""
+    for each in sorted(written, reverse=True):
+        if each.is_dir():
+            each.rmdir()
+        else:
+            each.unlink()
+    for each in new:
+        with suppress(OSError):
+            each.rmdir()
 
 
 def _told(answer: dict[str, Any], output: Output) -> dict[str, Any]:
@@ -201,7 +220,10 @@ def _draw(run: Run) -> None:
     network = run.learner.network
     device = run.learner.accelerator.device
     gallery = run.folder.figures / "gallery.png"
-    draw_gallery(gallery, network, run.tasks, "val", run.images, device)
+    try:
+        draw_gallery(gallery, network, run.tasks, "val", run.images, device)
+    except PluginError as error:  # scores are worth more than pictures
+        run.output.warning(f"there is no gallery: {error.message}")
     routing = network.routing_report()
     if routing is not None:
         draw_routing(run.folder.figures / "routing.png", routing.as_dict())

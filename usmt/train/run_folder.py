@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -220,6 +221,8 @@ def summarise(
 
 
 def _better(score: float, other: float, higher_is_better: bool) -> bool:
+    if math.isclose(score, other, rel_tol=1e-9, abs_tol=1e-9):  # a sum in another order
+        return False
     return score > other if higher_is_better else score < other
 
 

@@ -19,7 +19,7 @@ from usmt.data.split import Split
 from usmt.errors import ConfigError, near
 from usmt.model.backbone import build_backbone
 from usmt.model.moe import MoE
-from usmt.model.network import Network, build_network
+from usmt.model.network import Network
 from usmt.output import Output
 from usmt.plugins import Plugins
 from usmt.specs import Catalogue
@@ -125,7 +125,7 @@ def make_network(
             task_width=chosen.task_width,
             hidden_ratio=chosen.hidden_ratio,
         )
-    return build_network([(spec, types[spec.type]) for spec in specs], backbone, moe=moe)
+    return Network([(spec, types[spec.type]) for spec in specs], backbone, moe=moe)
 
 
 def make_accelerator(settings: RunSettings) -> Accelerator:

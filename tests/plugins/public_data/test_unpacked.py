@@ -52,17 +52,37 @@ def test_a_root_that_is_a_part_of_the_dataset(
 
 def test_several_folders_with_the_dataset(busi: Path) -> None:
     top = busi.parents[1]
-    copy = top / "copy"
-    (copy / "benign").mkdir(parents=True)
-    assert opened("busi", busi).records(task("busi_lesion"))
-    with pytest.raises(DataError, match="has no 'malignant'"):
-        opened("busi", top)  # the nearer one is taken, and is no whole dataset
-    (top / "other" / "benign").mkdir(parents=True)
-    with pytest.raises(DataError, match="'benign' in several folders: 'copy', 'other'"):
+    busi.rename(busi.with_name("copy"))
+    for name in ("benign", "malignant", "normal"):
+        (top / "other" / "copy" / name).mkdir(parents=True)
+    with pytest.raises(
+        DataError,
+        match="have benign, malignant, normal: 'Dataset_BUSI_with_GT/copy', 'other/copy'",
+    ):
         opened("busi", top)
+    busi.with_name("copy").rename(busi)  # now one is named as the archive names it
+    assert len(opened("busi", top).records(task("busi_lesion"))) == 2
+
+
+def test_what_the_folder_of_the_archive_lacks_is_told(busi: Path) -> None:
+    (busi / "malignant").rename(busi / "malign")
+    for root in (busi, *list(busi.parents)[:2]):
+        with pytest.raises(DataError, match=f"'{busi}' has no 'malignant'"):
+            opened("busi", root)
+
+
+def test_a_folder_of_another_dataset_is_not_taken(busi: Path) -> None:
+    (busi.parents[1] / "another" / "benign").mkdir(parents=True)
+    busi.rename(busi.with_name("breast"))
+    assert len(opened("busi", busi.parents[1]).records(task("busi_lesion"))) == 2
 
 
 def test_of_several_folders_that_of_the_archive_is_taken(tmp_path: Path) -> None:
+    for name in ("images", "annotations"):
+        (tmp_path / "nearer" / name).mkdir(parents=True)
+    for name in ("train.txt", "val.txt"):
+        (tmp_path / "nearer" / name).write_text("1\n")
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
     for name in ("OTU_2d", "OTU_3d"):
         top = tmp_path / "MMOTU" / name
         write_image(top / "images" / "1.JPG")
@@ -83,6 +103,25 @@ def test_files_that_a_pattern_finds(tmp_path: Path) -> None:
     (tmp_path / "empty" / "deeper" / "deepest").mkdir(parents=True)
     with pytest.raises(DataError, match="has no XML file"):
         opened("ddti", tmp_path / "empty" / "deeper" / "deepest")
+
+
+def test_a_pattern_takes_no_folder_of_others(tmp_path: Path) -> None:
+    """A project's `coverage.xml`, photographs with their boxes."""
+    (tmp_path / "project" / "data").mkdir(parents=True)
+    (tmp_path / "project" / "coverage.xml").write_text("<coverage/>")
+    for name in ("1.xml", "1_1.jpg"):
+        (tmp_path / "project" / name).write_bytes(b"x")
+    with pytest.raises(DataError, match="has no XML file"):
+        opened("ddti", tmp_path / "project" / "data")
+    top = tmp_path / "sets"
+    (top / "photographs").mkdir(parents=True)
+    for name in ("cat.xml", "cat.jpg"):
+        (top / "photographs" / name).write_bytes(b"x")
+    (top / "ddti").mkdir()
+    write_image(top / "ddti" / "1_1.jpg")
+    (top / "ddti" / "1.xml").write_text("<case><number>1</number><tirads>4a</tirads></case>")
+    (record,) = opened("ddti", top).records(task("ddti_tirads"))
+    assert record.key == "1_1.jpg"
 
 
 def test_folders_that_cannot_be_read_are_passed_over(
