@@ -132,7 +132,7 @@ class StudyFolder:
         if not self.begun:
             raise CheckpointError(
                 f"{self.path}: not a study that was begun, it has no study.yaml",
-                hint="Begin it: usmt study run",
+                hint="Begin it: usmt study run. If --out gave it another folder, name that",
             )
         with own_files():
             return load_study(self.study, {}, [])
