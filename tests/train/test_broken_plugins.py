@@ -454,6 +454,16 @@ def test_records_with_defects_can_be_left_out_of_a_score(train, usmt: Usmt, tmp_
     assert "1 records are left out" in told(answer)
 
 
+def test_a_file_that_a_fingerprint_misses_is_left_to_whoever_reads(train, tmp_path) -> None:
+    text = SOUND.replace(
+        "    def records",
+        "    def fingerprint(self, record):\n        open('gone')\n\n    def records",
+    )
+    kept = ("--set", "cache.disk_mb=64", "--set", f"cache.folder={tmp_path / 'cache'}")
+    answer, _ = train(text, *kept)
+    assert answer.code == 0, answer.err
+
+
 def test_a_slip_of_usmt_is_not_told_as_a_plugins(train, monkeypatch) -> None:
     def slip(*_: object) -> None:
         raise AttributeError("our own slip")

@@ -204,7 +204,7 @@ def has_fingerprints(dataset: Dataset) -> bool:
 
 def _fingerprint(task: TaskData, record: Record) -> str | None:
     asking = dataset_calls.asking(task.dataset, "fingerprint", record.place)
-    with suppress(DataError, OSError), asking:  # whoever reads the record says what is wrong
+    with asking, suppress(DataError, OSError):  # whoever reads the record says what is wrong
         return task.dataset.fingerprint(record)
     return None
 
