@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from usmt.dataset import Dataset, Record
+from usmt.errors import PluginError
 from usmt.plugin_faults import blamed, fault
 from usmt.task_spec import TaskSpec
 
 
-def asking(dataset: Dataset, method: str, about: str) -> AbstractContextManager[None]:
+def asking(
+    dataset: Dataset | type[Dataset], method: str, about: str
+) -> AbstractContextManager[None]:
     """While a method of a dataset is called: what it raises becomes a `PluginError`, see `blamed`.
 
     Args:
@@ -24,11 +27,11 @@ def asking(dataset: Dataset, method: str, about: str) -> AbstractContextManager[
 
 def misfits(dataset: type[Dataset], task: TaskSpec) -> list[str]:
     """See `Dataset.misfits`. Raises PluginError for what are no texts."""
-    what = f"dataset {dataset.name}: misfits() for the task {task.id}"
-    with blamed(what, dataset, dataset.misfits):
+    with asking(dataset, "misfits", f"the task {task.id}"):
         found = dataset.misfits(task)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise fault(f"{what} gave {found!r}, expected a list of texts", dataset.misfits)
+        said = f"for the task {task.id} gave {found!r}, expected a list of texts"
+        raise _broken(dataset, "misfits", said)
     return found
 
 
@@ -55,12 +58,8 @@ def image(dataset: Dataset, record: Record) -> np.ndarray:
     with asking(dataset, "read_image", record.place):
         image = dataset.read_image(record)
     if not isinstance(image, np.ndarray):
-        kind = type(image).__name__
-        raise fault(
-            f"dataset {dataset.name}: read_image() gave a {kind} for {record.place}, expected an "
-            "array, uint8 (H, W) or (H, W, 3)",
-            dataset.read_image,
-        )
+        said = f"gave a {type(image).__name__} for {record.place}, expected an array, uint8 (H, W) "
+        raise _broken(dataset, "read_image", f"{said}or (H, W, 3)")
     return image
 
 
@@ -69,7 +68,7 @@ def _records(dataset: Dataset, method: str, answer: Iterable[Record]) -> list[Re
     for each in found:
         if not isinstance(each, Record):
             said = f"gave a {type(each).__name__} among its records, expected a usmt.Record"
-            raise fault(f"dataset {dataset.name}: {method}() {said}", getattr(dataset, method))
+            raise _broken(dataset, method, said)
     return found
 
 
@@ -79,9 +78,10 @@ def _of_task(
     found = _records(dataset, method, answer)
     for each in found:
         if each.task != task.id:
-            raise fault(
-                f"dataset {dataset.name}: {method}() was asked for the task '{task.id}' and gave "
-                f"a record of the task '{each.task}' ({each.place})",
-                getattr(dataset, method),
-            )
+            said = f"was asked for the task '{task.id}' and gave a record of the task "
+            raise _broken(dataset, method, f"{said}'{each.task}' ({each.place})")
     return found
+
+
+def _broken(dataset: Dataset | type[Dataset], method: str, said: str) -> PluginError:
+    return fault(f"dataset {dataset.name}: {method}() {said}", getattr(dataset, method))

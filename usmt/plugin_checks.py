@@ -175,9 +175,10 @@ def _class_fault(item: object, base: type) -> str | None:
 def _is_told(cls: Any) -> bool:
     """Whether isinstance can tell the objects of a class; not those of a TypedDict."""
     try:
-        return isinstance(cls, type) and isinstance(None, cls) in (True, False)
+        isinstance(None, cls)
     except TypeError:
         return False
+    return isinstance(cls, type)
 
 
 def method_remarks(cls: type, base: type) -> list[str]:

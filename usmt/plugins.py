@@ -260,3 +260,11 @@ def load_plugins(plugins_dirs: Sequence[Path] = ()) -> Plugins:
             f"USMT_DISABLE_PLUGINS: there is no plugin '{name}'{near(name, known)}"
         )
     return plugins
+
+
+def load_plugins_of_run(plugins_dirs: Sequence[Path]) -> Plugins:
+    """As `load_plugins`, with the folders that a run was trained with, some of which may be gone:
+    whether one held a plugin that is needed is known when it is asked for."""
+    plugins = load_plugins([folder for folder in plugins_dirs if folder.is_dir()])
+    plugins.gone = [folder for folder in plugins_dirs if not folder.is_dir()]
+    return plugins

@@ -28,8 +28,8 @@ class Inventory:
         whole: whether no task was chosen.
         absent: tasks of the dataset that it holds nothing of.
         why_empty: if it holds nothing at all.
-        left_out: why a task is not looked at, by id: the user's own that the dataset holds nothing
-            of, and those of any dataset whose task type is missing.
+        left_out: why a task of the dataset is not looked at, by id: the user's own that it holds
+            nothing of, and those whose task type is missing.
     """
 
     name: str

@@ -22,7 +22,7 @@ from usmt.errors import ConfigError, DataError, UsmtError, near
 from usmt.evaluate.inference import predict_rows
 from usmt.measurement import Measurement
 from usmt.model.network import Network
-from usmt.plugins import Plugins, load_plugins
+from usmt.plugins import Plugins, load_plugins_of_run
 from usmt.predict.views import View, views_of
 from usmt.task_spec import TaskSpec
 from usmt.task_type import Size, TaskType
@@ -204,8 +204,7 @@ def load(
     checkpoint = folder.best if folder.path == Path(path) else Path(path)
     settings = folder.settings()
     if plugins is None:
-        plugins = load_plugins([folder for folder in settings.plugins_dirs if folder.is_dir()])
-        plugins.gone += [folder for folder in settings.plugins_dirs if not folder.is_dir()]
+        plugins = load_plugins_of_run(settings.plugins_dirs)
     specs = read_specs(folder, plugins)
     types = make_types(specs, plugins, settings.task_types)
     chosen = _device(device)

@@ -23,7 +23,7 @@ from usmt.data.collection import Collection, TaskData, open_datasets
 from usmt.errors import UsmtError
 from usmt.executor import usable_cores
 from usmt.output import Output
-from usmt.plugins import Plugins, load_plugins
+from usmt.plugins import Plugins, load_plugins_of_run
 from usmt.specs import Catalogue
 from usmt.study.begin import collect_data
 from usmt.study.plan import Plan, Unit
@@ -157,7 +157,7 @@ def _measured(settings: RunSettings, data: bytes, threads: int, started: float) 
     import torch
 
     torch.set_num_threads(threads)
-    plugins = load_plugins([folder for folder in settings.plugins_dirs if folder.is_dir()])
+    plugins = load_plugins_of_run(settings.plugins_dirs)
     run = _run(settings, _reopened(settings, data, plugins), plugins)
     start = time.time() - started
     _steps(run)
